@@ -1,0 +1,241 @@
+// Package bubble runs a test in virtual time and turns each way in which
+// concurrent code hangs into one plain sentence.
+//
+// Package [testing/synctest] gives a test a clock of its own, but it is hard on
+// a test that fails. A deadlock or a goroutine left over ends the whole test
+// binary, with every goroutine's stack. A goroutine that waits for a
+// [sync.Mutex], and a loop that never waits, hang until the test binary's
+// time-out. [Run] is [synctest.Test] with a verdict:
+//
+//	func TestRetry(t *testing.T) {
+//		bubble.Run(t, func(t *testing.T) {
+//			...
+//		})
+//	}
+//
+//	retry_test.go:12: deadlock: every goroutine of the bubble waits, and nothing is left that could wake one
+//
+//	    the body waits to receive from a channel
+//	        retry.go:31       retry.(*Queue).Pop
+//	        retry_test.go:17  retry_test.TestRetry.func1
+//
+// These fail the test, and the tests after it go on:
+//
+//   - a deadlock on channels, WaitGroups and Conds;
+//   - a deadlock on locks, or a lock held by a goroutine that sleeps;
+//   - a goroutine left over when the body has returned (an http.Server, a
+//     sql.DB and idle client connections are called by their names);
+//   - a panic in the body, or in a goroutine started by [Go];
+//   - more virtual time than a year, or than [RunWithin] allows;
+//   - a wait for a real socket or in a system call while nothing else moves.
+//
+// A busy loop fails the test and then ends the test binary; see Limits.
+//
+// The nearest peers are testing/synctest itself, which this package stands on,
+// and go.uber.org/goleak, which finds leaked goroutines outside of bubbles.
+//
+// # How it is decided
+//
+// Deadlocks and leaks on channels are synctest's own verdict, made at once. For
+// the rest the goroutine that called Run looks at the stacks of all goroutines
+// every 250 ms of real time. No verdict rests on elapsed time alone:
+//
+//   - Blocked: every goroutine of the bubble waits, one of them for something
+//     that virtual time does not pass over (a lock, a listener, a WaitGroup from
+//     outside the bubble), and the next look finds the same. If a goroutine
+//     outside any bubble could still help, or the wait is for an open connection,
+//     for a channel from outside or in a system call, it takes 40 looks in a row
+//     that find the same, so at least 10 s.
+//   - Busy: in 40 looks in a row the same goroutines ran, nothing else in the
+//     bubble changed and the clock was not seen to move, and meanwhile the process
+//     used 10 s of processor time. Or: while the process used 60 s of it, every
+//     look found something running, but the body at the same place.
+//
+// A process that is stopped, in a debugger for example, makes no looks.
+//
+// # Limits
+//
+// A busy loop cannot be stopped. Going on would let the code of a failed test
+// race, fail and allocate in the middle of a later one, and slow it down by the
+// processor it holds, so the test binary ends after the verdict. A computation of
+// more than 10 s of processor time on one goroutine is taken for a busy loop, even
+// if it sleeps now and then, since a clock that moves between two looks is not
+// seen; make it outside the bubble.
+//
+// A panic in a goroutine that the code under test starts by itself, or in a
+// function given to [testing.T.Cleanup], ends the test binary, as in any test.
+// Start goroutines of the test with [Go].
+//
+// Goroutines of a bubble that failed stay where they wait, with all that they
+// hold, until the test binary ends. Cleanup functions registered inside such a
+// bubble do not run.
+//
+// What [synctest.Test] forbids stays forbidden inside: t.Run, t.Parallel,
+// t.Deadline, a bubble in a bubble. A wait that only a lock's holder can end
+// stops the clock even if the holder only sleeps; that is told, not cured.
+//
+// The verdicts read the text of [runtime.Stack] as of Go 1.26. Should a later
+// version change it, deadlocks and leaks are still found, with less to say.
+package bubble
+
+import (
+	"math"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const year = 365 * 24 * time.Hour
+
+// Run runs body in a bubble of virtual time, as [synctest.Test] does, and waits
+// until every goroutine of the bubble has ended. If one cannot end, or the bubble
+// takes more than a year of its own time, the test fails with the reason and the
+// stacks of the goroutines involved.
+//
+// Like [synctest.Test], Run stops the test, as t.FailNow does, if the body
+// failed. Unlike it, Run also stops the test if the body was skipped.
+//
+// Run must be called on the test's own goroutine and outside any bubble.
+// Parallel tests may each call it. It costs a few microseconds.
+func Run(t *testing.T, body func(t *testing.T)) {
+	t.Helper()
+	RunWithin(t, year, body)
+}
+
+// RunWithin is [Run] with another limit on virtual time: the body, with all that
+// it waits for, must be over when limit has passed on the bubble's clock. The
+// largest [time.Duration] means no limit.
+func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
+	t.Helper()
+	failedBefore := t.Failed()
+	r := &run{limit: limit, done: make(chan struct{}), late: make(chan string, 1), never: make(chan struct{})}
+	go r.bubble(t, body)
+	report, busy := r.watch()
+	if report != "" {
+		if !failedBefore && t.Failed() {
+			report = "after the failure above: " + report
+		}
+		t.Error(report)
+	}
+	if busy {
+		endProcess(t)
+	}
+	switch {
+	case report != "" || !r.passed:
+		t.FailNow()
+	case r.skipped.Load():
+		t.SkipNow()
+	}
+}
+
+// Go runs f on a new goroutine. If f panics, the test fails with the place of
+// the panic, and the test binary goes on. In a bubble, t is the body's own.
+func Go(t *testing.T, f func()) {
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				reportHere(t, "a goroutine started by bubble.Go panicked: "+panicText(v))
+			}
+		}()
+		f()
+	}()
+}
+
+// A run is one bubble, seen by three goroutines: the caller of Run, which
+// watches; the one that synctest.Test is called on; and the body's.
+type run struct {
+	limit time.Duration
+
+	// Written by the goroutine of synctest.Test before done is closed.
+	done   chan struct{}
+	passed bool
+	crash  any    // what synctest.Test panicked with
+	dump   string // the stacks at that moment
+
+	// Written inside the bubble. Atomic, since a goroutine that ends in a
+	// bubble need not happen before synctest.Test's panic.
+	id       atomic.Int64
+	returned atomic.Bool // the body has ended by return
+	skipped  atomic.Bool
+	overtime atomic.Pointer[string] // the stacks when the limit passed
+	late     chan string            // the same, once the bubble's clock is stopped
+
+	halt  atomic.Bool   // asks for the clock to be stopped after the limit
+	gone  atomic.Bool   // the watcher has given up on the bubble
+	never chan struct{} // never closed; a wait for it stops the clock
+}
+
+// bubble calls synctest.Test on a goroutine of its own, so that the watcher
+// can fail the test when synctest.Test never returns.
+func (r *run) bubble(t *testing.T, body func(*testing.T)) {
+	defer close(r.done)
+	defer func() {
+		if r.crash = recover(); r.crash != nil {
+			dump, _ := dumpAll(nil)
+			r.dump = string(dump)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) { r.body(t, body) })
+	r.passed = true
+}
+
+// body runs on the bubble's first goroutine.
+func (r *run) body(t *testing.T, body func(*testing.T)) {
+	r.id.Store(int64(currentBubble()))
+	if r.limit < math.MaxInt64 {
+		// What happens at the limit exactly is still in time.
+		time.AfterFunc(max(r.limit, 0)+1, r.pastLimit)
+	}
+	defer func() {
+		v := recover()
+		if r.gone.Load() {
+			select {} // the test is over: nothing may be reported to it
+		}
+		r.skipped.Store(t.Skipped())
+		switch {
+		case r.returned.Load():
+		case v != nil:
+			reportHere(t, "the body panicked: "+panicText(v))
+		default:
+			endEarly(t)
+		}
+	}()
+	body(t)
+	r.returned.Store(true)
+}
+
+// endEarly makes package testing accept that the body ended by runtime.Goexit,
+// which it takes for a bug that is worth a crash unless t was told.
+func endEarly(t *testing.T) {
+	switch {
+	case t.Failed():
+		t.FailNow()
+	case t.Skipped():
+		t.SkipNow()
+	default:
+		reportHere(t, "the body ended by runtime.Goexit, or by FailNow or SkipNow of another t than its own")
+		t.FailNow()
+	}
+}
+
+// pastLimit runs in the bubble when the limit has passed. Whatever is left of
+// the bubble waits now, but perhaps forever: the timer behind pastLimit hid from
+// synctest that no other was left. So unless somebody is seen to sleep, time
+// goes on in ever longer steps. With no other timer they take no real time,
+// pastLimit returns, and synctest sees the deadlock. Otherwise the watcher soon
+// asks to stop the clock.
+func (r *run) pastLimit() {
+	all, _ := dumpAll(nil)
+	dump := string(all)
+	r.overtime.Store(&dump)
+	s := newScene(parseStacks(dump), int(r.id.Load()))
+	asleep := len(s.sleepers()) > 0
+	for step := time.Duration(1); step < 1<<60; step *= 2 {
+		if asleep || r.halt.Load() {
+			r.late <- dump
+			<-r.never // not a durable wait, so the clock stops
+		}
+		time.Sleep(step)
+	}
+}

@@ -1,0 +1,104 @@
+package bubble_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backend-kata/dojo/pkg/bubble"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from what the programs print")
+
+// programVar names the program that a child process runs.
+const programVar = "BUBBLE_TEST_PROGRAM"
+
+// usualPace are the programs whose verdict needs the watcher to take its time.
+var usualPace = []string{"helped-from-outside", "helped-by-real-timer", "computes", "polls-for-ever"}
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(programVar); name != "" && !slices.Contains(usualPace, name) {
+		bubble.Hurry()
+	}
+	os.Exit(m.Run())
+}
+
+// TestProgram is the test that fails, in a child process.
+func TestProgram(t *testing.T) {
+	if run := programs[os.Getenv(programVar)]; run != nil {
+		run(t)
+	}
+}
+
+// TestAfter stands for the rest of a suite in a child process.
+func TestAfter(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) { t.Log("the next test runs") })
+}
+
+func TestPrograms(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(os.Args[0], "-test.v", "-test.timeout=20s", "-test.run=^(TestProgram|TestAfter)$", "-test.paniconexit0")
+			cmd.Env = append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0", "GOTRACEBACK=")
+			out, _ := cmd.CombinedOutput() // a failure is what the text says
+			got := neutral(name, string(out))
+			golden := filepath.Join("testdata", name+".txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("program %s printed otherwise than expected (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+var neutralities = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`(?s)\ngoroutine \d+ \[running\]:.*`), ""}, // after a panic that ends the process
+	{regexp.MustCompile(`goroutine \d+`), "goroutine N"},
+	{regexp.MustCompile(`\(\d+\.\d+s\)`), "(time)"},
+	// What -trimpath and -cover add, and the width of a column that depends on it.
+	{regexp.MustCompile(`github\.com/backend-kata/dojo/pkg/bubble/`), ""},
+	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
+	{regexp.MustCompile(`(?m)^( +[\w/]+\.go:\d+) +`), "$1  "},
+	{regexp.MustCompile(`:\d+  bubble_test\.spin`), ":N  bubble_test.spin"}, // anywhere in its loop
+	// Places in the standard library differ from one version to the next.
+	{regexp.MustCompile(`(?m)^( +\w+/[\w/]+\.go):\d+ +`), "$1:N  "},
+}
+
+// neutral takes out of a program's output what differs from run to run.
+func neutral(name, s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	for _, n := range neutralities {
+		s = n.pattern.ReplaceAllString(s, n.with)
+	}
+	switch {
+	case strings.HasPrefix(name, "parallel"): // the blocks come in any order
+		lines := slices.DeleteFunc(strings.Split(s, "\n"), func(line string) bool { return strings.HasPrefix(line, "=== ") })
+		slices.Sort(lines)
+		s = strings.Join(lines, "\n")
+	case name == "endless" || name == "livelock":
+		// Which of the two rules for busy is met first differs, and where the
+		// goroutines are; TestJudge tells the rules apart.
+		s = regexp.MustCompile(`busy: (?s).*\n--- FAIL`).ReplaceAllString(s, "busy: ...\n--- FAIL")
+	}
+	return s
+}

@@ -1,0 +1,153 @@
+package bubble
+
+import (
+	"bytes"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// A goroutine is one entry of the text that runtime.Stack writes.
+type goroutine struct {
+	id      int
+	state   string // as in the header, for example "chan receive"
+	durable bool   // synctest counts this wait as idle
+	bubble  int    // 0 outside of any bubble
+	frames  []frame
+	creator frame // the go statement; its fn is "" for the main goroutine
+}
+
+// A frame is one call on a stack.
+type frame struct {
+	fn   string // import path and function, without arguments
+	file string
+	line int
+}
+
+// maxDump bounds the memory for one look: a dump that does not fit ends in the
+// middle of a goroutine, and no verdict is made from it.
+const maxDump = 64 << 20
+
+// dumpAll returns the stacks of all goroutines as of one instant, since
+// runtime.Stack stops the world. It reports false if they did not fit.
+func dumpAll(buf []byte) ([]byte, bool) {
+	if len(buf) == 0 {
+		buf = make([]byte, 64<<10)
+	}
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			return buf[:n], true
+		}
+		if len(buf) >= maxDump {
+			return buf, false
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+}
+
+// currentBubble returns the number of the bubble that the caller runs in. Every
+// bubble pays for it, so it reads no more than the header of its own stack.
+func currentBubble() int {
+	var buf [128]byte
+	_, after, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("synctest bubble "))
+	number, _, _ := bytes.Cut(after, []byte{']'})
+	n, _ := strconv.Atoi(string(number))
+	return n
+}
+
+// parseStacks reads the text of runtime.Stack. It skips what it does not know.
+func parseStacks(dump string) []goroutine {
+	var all []goroutine
+	for entry := range strings.SplitSeq(dump, "\n\n") {
+		header, rest, _ := strings.Cut(strings.TrimSpace(entry), "\n")
+		if !strings.HasPrefix(header, "goroutine ") {
+			continue
+		}
+		g := parseHeader(header)
+		g.parseFrames(rest)
+		all = append(all, g)
+	}
+	return all
+}
+
+// parseHeader reads a line such as
+//
+//	goroutine 8 [chan receive (durable), 2 minutes, synctest bubble 1]:
+func parseHeader(header string) goroutine {
+	var g goroutine
+	number, status, _ := strings.Cut(strings.TrimPrefix(header, "goroutine "), " [")
+	g.id, _ = strconv.Atoi(number)
+	status = strings.TrimSuffix(status, "]:")
+	for i, part := range strings.Split(status, ", ") {
+		if n, ok := strings.CutPrefix(part, "synctest bubble "); ok {
+			g.bubble, _ = strconv.Atoi(n)
+		}
+		if i == 0 {
+			part = strings.TrimSuffix(part, " (scan)")
+			g.state, g.durable = strings.CutSuffix(part, " (durable)")
+		}
+	}
+	return g
+}
+
+// parseFrames reads pairs of lines, a call and its place.
+func (g *goroutine) parseFrames(text string) {
+	var call string
+	for line := range strings.SplitSeq(text, "\n") {
+		place, isPlace := strings.CutPrefix(line, "\t")
+		if !isPlace {
+			call = line
+			continue
+		}
+		f := parsePlace(place)
+		if by, ok := strings.CutPrefix(call, "created by "); ok {
+			f.fn, _, _ = strings.Cut(by, " in goroutine ")
+			g.creator = f
+			continue
+		}
+		f.fn = call
+		if i := strings.LastIndexByte(call, '('); i > 0 {
+			f.fn = call[:i]
+		}
+		g.frames = append(g.frames, f)
+	}
+}
+
+// parsePlace reads "/dir/file.go:12 +0x1d".
+func parsePlace(s string) frame {
+	if i := strings.LastIndex(s, " +0x"); i >= 0 {
+		s = s[:i]
+	}
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return frame{file: s}
+	}
+	line, _ := strconv.Atoi(s[i+1:])
+	return frame{file: s[:i], line: line}
+}
+
+// pkg returns the import path of the frame's function.
+func (f frame) pkg() string {
+	slash := strings.LastIndexByte(f.fn, '/') + 1
+	if dot := strings.IndexByte(f.fn[slash:], '.'); dot >= 0 {
+		return f.fn[:slash+dot]
+	}
+	return "" // a builtin such as panic
+}
+
+// short returns the function's name with only the last element of its import path.
+func (f frame) short() string {
+	name := f.fn[strings.LastIndexByte(f.fn, '/')+1:]
+	return strings.ReplaceAll(name, "%2e", ".")
+}
+
+// calls reports whether a function whose name starts with prefix is on the stack.
+func (g *goroutine) calls(prefix string) bool {
+	for _, f := range g.frames {
+		if strings.HasPrefix(f.fn, prefix) {
+			return true
+		}
+	}
+	return false
+}
