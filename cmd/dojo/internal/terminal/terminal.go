@@ -1,0 +1,73 @@
+// Package terminal knows what the screen can show and which key was pressed.
+package terminal
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// A Screen is where the runner writes.
+type Screen struct {
+	io.Writer
+	Colour      bool
+	Interactive bool // a person sees it as it is written
+	Width       int
+}
+
+// Open looks at a file that the runner writes to. NO_COLOR (no-color.org) and
+// TERM=dumb are obeyed.
+func Open(file *os.File) *Screen {
+	s := &Screen{Writer: file, Width: 80}
+	fd := int(file.Fd())
+	if !term.IsTerminal(fd) {
+		return s
+	}
+	s.Interactive = true
+	s.Colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+		s.Width = width
+	}
+	return s
+}
+
+// A Style is how a piece of text looks.
+type Style string
+
+// The styles, by what they say.
+const (
+	Good  Style = "32"
+	Bad   Style = "31"
+	Doing Style = "33"
+	Quiet Style = "2"
+	Loud  Style = "1"
+)
+
+// In returns text in a style, or as it is where there is no colour.
+func (s *Screen) In(style Style, text string) string {
+	if !s.Colour || text == "" {
+		return text
+	}
+	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
+}
+
+// Wrap breaks text into lines that fit the screen behind an indent, at most
+// 100 columns, since longer lines are hard to read.
+func (s *Screen) Wrap(indent, text string) string {
+	room := min(s.Width, 100) - len(indent)
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > room {
+			lines = append(lines, indent+line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return strings.Join(append(lines, indent+line), "\n")
+}

@@ -1,0 +1,195 @@
+package testrun
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+// An Explanation says in words why a step is red.
+type Explanation struct {
+	Lines []string // the first is a sentence
+	Place string   // file:line seen from the clone's root, if known
+	Again string   // the command that replays it, where the step says one
+}
+
+// Explain reads a red step's output.
+func Explain(k workbook.Kata, r Result) Explanation {
+	e := takeAgain(explain(k, r))
+	e.Place = strings.TrimPrefix(filepath.ToSlash(e.Place), filepath.ToSlash(k.Root)+"/")
+	if strings.Contains(e.Place, "/") || e.Place == "" {
+		return e
+	}
+	e.Place = k.Rel(k.Dir()) + "/" + e.Place
+	return e
+}
+
+// takeAgain sets the replaying command apart, which a step says last.
+func takeAgain(e Explanation) Explanation {
+	for i, line := range e.Lines {
+		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "again: "); ok {
+			e.Again = command
+			e.Lines = trimBlank(slices.Delete(slices.Clone(e.Lines), i, i+1))
+			break
+		}
+	}
+	return e
+}
+
+func explain(k workbook.Kata, r Result) Explanation {
+	if r.Died {
+		return explainDeath(k, r)
+	}
+	failures := parseFailures(r.Output)
+	race := parseRace(k, r.Output)
+	switch {
+	case len(failures) == 0 && race != nil:
+		return *race
+	case len(failures) == 0:
+		return Explanation{Lines: append([]string{"The step failed."}, lastLines(r.Output, 6)...)}
+	case race != nil:
+		failures[0].Lines = append(failures[0].Lines, race.Lines...)
+	}
+	return failures[0]
+}
+
+// explainDeath reads the output of a step with which the process ended.
+func explainDeath(k workbook.Kata, r Result) Explanation {
+	text := r.Output
+	stacks := parseStacks(text)
+	switch {
+	case strings.Contains(text, "dojo guard: stuck"):
+		return explainStuck(k, stacks, r.Limit)
+	case strings.Contains(text, "dojo guard: memory"):
+		return explainMemory(k, stacks)
+	case strings.Contains(text, "goroutine stack exceeds"):
+		return died(k, stacks, "A function calls itself without end: the stack overflowed.")
+	case strings.Contains(text, "out of memory"), strings.Contains(text, "cannot allocate memory"):
+		return died(k, stacks, "The program asked for more memory than there is.")
+	case strings.Contains(text, "unexpected call to os.Exit(0)"):
+		return died(k, stacks, "The code called os.Exit(0), which ends the whole program.")
+	}
+	if m := fatalLine.FindStringSubmatch(text); m != nil {
+		return died(k, stacks, "The Go runtime ended the program: "+m[1]+".")
+	}
+	if m := panicLine.FindStringSubmatch(text); m != nil {
+		e := died(k, stacks, explainPanic(m[1], stacks))
+		if failures := parseFailures(text); len(failures) > 0 {
+			e.Lines = append(e.Lines, failures[0].Lines...)
+		}
+		return e
+	}
+	if race := parseRace(k, text); race != nil {
+		return *race
+	}
+	if code, ok := strings.CutPrefix(r.Exit, "exit status "); ok {
+		return Explanation{Lines: []string{"The code ended the whole program, as os.Exit(" + code + ") does."}}
+	}
+	return Explanation{Lines: []string{"Something outside ended the program: " + r.Exit + "."}}
+}
+
+var (
+	fatalLine = regexp.MustCompile(`(?m)^fatal error: (.*)$`)
+	panicLine = regexp.MustCompile(`(?m)^panic: (.*)$`)
+)
+
+func explainPanic(value string, stacks []goroutine) string {
+	value, _, _ = strings.Cut(value, " [recovered")
+	if len(stacks) > 0 && !stacks[0].runs("testing.tRunner") {
+		return "A goroutine that the code started panicked, which ends the whole program: " + value
+	}
+	return "It panicked: " + value
+}
+
+// died places a death at the first stack that leads into the kata.
+func died(k workbook.Kata, stacks []goroutine, sentence string) Explanation {
+	for _, g := range stacks {
+		if f, ok := g.in(k.Dir()); ok {
+			return Explanation{Lines: []string{sentence}, Place: f.place}
+		}
+	}
+	return Explanation{Lines: []string{sentence}}
+}
+
+func explainMemory(k workbook.Kata, stacks []goroutine) Explanation {
+	return died(k, running(stacks), fmt.Sprintf("The program used more than %d MiB of memory, the most a step may take.", MemoryLimit>>20))
+}
+
+// running returns the stacks with those that are not waiting first.
+func running(stacks []goroutine) []goroutine {
+	var first, last []goroutine
+	for _, g := range stacks {
+		if isBusy(g) {
+			first = append(first, g)
+		} else {
+			last = append(last, g)
+		}
+	}
+	return append(first, last...)
+}
+
+func isBusy(g goroutine) bool {
+	return strings.HasPrefix(g.state, "run") || strings.HasPrefix(g.state, "GC assist") || strings.HasPrefix(g.state, "preempted")
+}
+
+// explainStuck tells a loop without end from goroutines that wait for each
+// other.
+func explainStuck(k workbook.Kata, stacks []goroutine, limit time.Duration) Explanation {
+	var e Explanation
+	for _, g := range running(stacks) {
+		f, ok := g.in(k.Dir())
+		if !ok || len(e.Lines) > 4 {
+			continue
+		}
+		if e.Place == "" {
+			e = Explanation{Place: f.place, Lines: []string{fmt.Sprintf("The step did not end within %v, and its goroutines wait for each other:", limit)}}
+			if isBusy(g) {
+				e.Lines[0] = fmt.Sprintf("The step did not end within %v, and a goroutine is still running: a loop without end?", limit)
+			}
+		}
+		e.Lines = append(e.Lines, fmt.Sprintf("[%s] at %s", g.state, k.Rel(f.place)))
+	}
+	if e.Place == "" {
+		e.Lines = []string{fmt.Sprintf("The step did not end within %v.", limit)}
+	}
+	return e
+}
+
+var accessLine = regexp.MustCompile(`^\s*(Previous )?(?:atomic )?([Rr]ead|[Ww]rite) at 0x\S+ by (.*):$`)
+
+// parseRace reads the first report of the race detector, if there is one.
+func parseRace(k workbook.Kata, text string) *Explanation {
+	_, report, ok := strings.Cut(text, "WARNING: DATA RACE")
+	if !ok {
+		return nil
+	}
+	report, _, _ = strings.Cut(report, "==================")
+	e := &Explanation{Lines: []string{"The race detector found a data race: two goroutines use the same memory, one of them writes, and nothing orders them."}}
+	access := ""
+	for line := range strings.Lines(report) {
+		line = strings.TrimRight(line, "\r\n")
+		if m := accessLine.FindStringSubmatch(line); m != nil {
+			access = strings.ToLower(m[2])
+		}
+		m := placeLine.FindStringSubmatch(line)
+		if access == "" || m == nil || !strings.HasPrefix(m[1], k.Root) {
+			continue
+		}
+		e.Lines = append(e.Lines, access+" at "+k.Rel(m[1]))
+		if e.Place == "" {
+			e.Place = m[1]
+		}
+		access = ""
+	}
+	return e
+}
+
+func lastLines(text string, n int) []string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return lines[max(0, len(lines)-n):]
+}

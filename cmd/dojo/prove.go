@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/prove"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+type proveCommand struct {
+	Katas []string `arg:"" optional:"" help:"The katas; without any, all that are here and the documents that list them."`
+	Fix   bool     `help:"Write what can be generated, and make patches fit the reference of today."`
+	Runs  int      `default:"3" help:"How often the reference runs on each number of processors, and each mistake at all."`
+}
+
+// Run proves katas and prints what each lacks.
+func (c proveCommand) Run(d *desk) error {
+	if c.Runs < 1 {
+		return fmt.Errorf("--runs is %d, and a proof takes one run at least", c.Runs)
+	}
+	katas := d.book.Here()
+	if len(c.Katas) > 0 {
+		katas = nil
+		for _, name := range c.Katas {
+			k, err := d.book.Kata(name)
+			if err != nil {
+				return err
+			}
+			katas = append(katas, k)
+		}
+	}
+	if why := d.noRace(); why != "" {
+		d.say(why)
+	}
+	start := time.Now()
+	whole, err := d.proveAll(katas, prove.Options{Fix: c.Fix, Runs: c.Runs, Race: d.race()})
+	if err != nil {
+		return err
+	}
+	if len(c.Katas) == 0 {
+		findings, err := prove.Clone(d.book, c.Fix)
+		if err != nil {
+			return err
+		}
+		d.showFindings("documents", findings)
+		whole = whole && len(findings) == 0
+	}
+	d.say(fmt.Sprintf("%d katas proved in %.0f s", len(katas), time.Since(start).Seconds()))
+	if !whole {
+		return errRed
+	}
+	return nil
+}
+
+// proveAll proves katas side by side and reports them in order.
+func (d *desk) proveAll(katas []workbook.Kata, o prove.Options) (whole bool, err error) {
+	prover := prove.New(d.tools, o, runtime.NumCPU())
+	reports := make([]chan prove.Report, len(katas))
+	var group errgroup.Group
+	group.SetLimit(2)
+	for i := range katas {
+		reports[i] = make(chan prove.Report, 1)
+	}
+	go func() {
+		for i, k := range katas {
+			group.Go(func() error {
+				report, err := prover.Kata(d, k)
+				if err != nil {
+					report.Findings = append(report.Findings, err.Error())
+				}
+				reports[i] <- report
+				return nil
+			})
+		}
+	}()
+	whole = true
+	for _, ready := range reports {
+		r := <-ready
+		what := fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %.1f s of work", r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Work.Seconds())
+		d.showFindings(what, r.Findings)
+		whole = whole && len(r.Findings) == 0
+	}
+	return whole, d.Err()
+}
+
+func (d *desk) showFindings(what string, findings []string) {
+	if len(findings) == 0 {
+		d.say(d.In(terminal.Good, "✓ ") + what)
+		return
+	}
+	d.say(d.In(terminal.Bad, "✗ ") + what)
+	for _, finding := range findings {
+		d.say("    " + finding)
+	}
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/patch"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/prove"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+// wholeKata writes a kata that lacks nothing: five functions that return
+// their number, and a step for each.
+func wholeKata(t *testing.T) *bench {
+	t.Helper()
+	b := clone(t)
+	numbers := []string{"One", "Two", "Three", "Four", "Five"}
+	var code, steps, hints strings.Builder
+	code.WriteString("package saga\n\n// Max is a limit.\nconst Max = 5\n\n// A List is generic.\ntype List[T any] struct{ all []T }\n")
+	code.WriteString("\n// Of makes a list.\nfunc Of[T any](all ...T) *List[T] { return &List[T]{all: all} }\n")
+	steps.WriteString("package saga_test\n\nimport (\n\t\"testing\"\n\n\t\"github.com/backend-kata/dojo/kata/saga\"\n)\n")
+	for i, name := range numbers {
+		fmt.Fprintf(&code, "\n// %s returns its number.\nfunc %[1]s() int {\n\treturn %d\n}\n", name, i+1)
+		fmt.Fprintf(&steps, "\n// The number of %s is right.\nfunc Test%[1]s(t *testing.T) {\n\tif got := saga.%[1]s(); got != %d {\n\t\tt.Errorf(\"%[1]s was expected to be %[2]d, and is %%d.\", got)\n\t}\n}\n", name, i+1)
+		fmt.Fprintf(&hints, "## Test%s\n\n### 1\n\nCount.\n\n", name)
+	}
+	reference := "//go:build solutions\n\n" + code.String()
+	stub := "//go:build !solutions\n\n" + code.String()
+	for i := range numbers {
+		stub = strings.Replace(stub, fmt.Sprintf("return %d\n", i+1), "return 0\n", 1)
+	}
+	b.write(t, "kata/saga/README.md", "# What is Saga pattern?\n\n<!-- steps -->\n<!-- /steps -->\n")
+	b.write(t, "kata/saga/saga.go", stub)
+	b.write(t, "solutions/saga/stub.go.txt", stub)
+	b.write(t, "kata/saga/saga_test.go", steps.String())
+	b.write(t, "solutions/saga/doc.go", "// Package saga is the reference.\npackage saga\n")
+	b.write(t, "solutions/saga/saga.go", reference)
+	b.write(t, "solutions/saga/hints.md", hints.String())
+	b.write(t, "docs/saga.md", answer(85))
+	for i, name := range numbers[2:] {
+		b.writeMistake(t, name, workbook.Mistake{
+			Title: "count wrong", Why: "it is late.", CaughtBy: "Test" + name, Symptom: "and is 7",
+			Patch: patch.Make("solutions/saga/saga.go", reference, strings.Replace(reference, fmt.Sprintf("return %d\n", i+3), "return 7\n", 1)),
+		})
+	}
+	return b
+}
+
+func answer(lines int) string {
+	text := "# What is Saga pattern?\n"
+	for _, section := range []string{"In one breath", "How it works", "What goes wrong", "Trade-offs", "In production", "Follow-up questions", "Sources"} {
+		text += "\n## " + section + "\n"
+	}
+	return text + strings.Repeat("A line.\n", lines-strings.Count(text, "\n"))
+}
+
+func (b *bench) writeMistake(t *testing.T, slug string, m workbook.Mistake) {
+	t.Helper()
+	b.write(t, "solutions/saga/mistakes/"+slug+".patch", m.Text())
+}
+
+func (b *bench) edit(t *testing.T, name, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.root, filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), from) {
+		t.Fatalf("%s has no %q to replace", name, from)
+	}
+	b.write(t, name, strings.Replace(string(text), from, to, 1))
+}
+
+// prove proves the kata and returns what was printed.
+func (b *bench) prove(t *testing.T, fix bool) (whole bool, out string) {
+	t.Helper()
+	b.out.Reset()
+	k, err := b.desk.book.Kata("saga")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err = b.desk.proveAll([]workbook.Kata{k}, prove.Options{Runs: 1, Fix: fix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole, b.out.String()
+}
+
+func TestProveFindsWhatIsMissing(t *testing.T) {
+	const (
+		tests     = "kata/saga/saga_test.go"
+		shipped   = "solutions/saga/stub.go.txt"
+		reference = "solutions/saga/saga.go"
+		mistake   = "solutions/saga/mistakes/Three.patch"
+	)
+	findings := []struct {
+		name   string
+		damage func(t *testing.T, b *bench)
+		want   string
+	}{
+		{"whole", func(*testing.T, *bench) {}, ""},
+		{"what a learner wrote", func(t *testing.T, b *bench) {
+			b.write(t, "kata/saga/saga.go", "nonsense")
+			b.write(t, "kata/saga/further.go", "package saga\n\nfunc One() int { return 1 }\n")
+		}, ""},
+		{"a line moved in the reference", func(t *testing.T, b *bench) { b.edit(t, reference, "// Max", "//\n// Max") }, ""},
+		{"no reference", func(t *testing.T, b *bench) { b.remove(t, reference) }, "solutions/saga/saga.go is missing"},
+		{"no hints", func(t *testing.T, b *bench) { b.edit(t, "solutions/saga/hints.md", "## TestTwo", "## TestTow") }, "no hints for step 2"},
+		{"no answer", func(t *testing.T, b *bench) { b.remove(t, "docs/saga.md") }, "docs/saga.md is missing"},
+		{"a short answer", func(t *testing.T, b *bench) { b.write(t, "docs/saga.md", answer(79)) }, "has 79 lines, want 80 to 200"},
+		{"an old list of steps", func(t *testing.T, b *bench) { b.edit(t, "kata/saga/README.md", "1. ", "1. Once, ") }, "README.md is not current"},
+		{"an old forwarder", func(t *testing.T, b *bench) { b.remove(t, "kata/saga/solution.go") }, "solution.go is not current"},
+		{"another API", func(t *testing.T, b *bench) { b.edit(t, shipped, "const Max = 5", "const Max = 6") }, "export different things: Max was: const Max = 6"},
+		{"a step without a comment", func(t *testing.T, b *bench) { b.edit(t, tests, "// The number of Two is right.\n", "") }, "TestTwo has no comment"},
+		{"an unknown step", func(t *testing.T, b *bench) { b.edit(t, mistake, "TestThree", "TestTree") }, "names TestTree, which is no step"},
+		{"two mistakes", func(t *testing.T, b *bench) { b.remove(t, mistake) }, "there are 2 mistakes, want 3 at least"},
+		{"a stub that passes", func(t *testing.T, b *bench) { b.edit(t, shipped, "return 0", "return 1") }, "the stub passes TestOne"},
+		{"a stub that panics", func(t *testing.T, b *bench) { b.edit(t, shipped, "return 0", "panic(0)") }, "takes the process with it at TestOne"},
+		{"a reference that fails", func(t *testing.T, b *bench) { b.edit(t, reference, "return 1", "return 7") }, "the reference fails TestOne: One was expected to be 1, and is 7."},
+		{"a mistake that none catches", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return 3 + 0") }, "Three.patch: no step catches it"},
+		{"a mistake that another catches", func(t *testing.T, b *bench) { b.edit(t, mistake, "TestThree", "TestFour") }, "Three.patch: TestThree goes red first, want TestFour"},
+		{"another symptom", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "and is 8") }, `the failure does not say "and is 8"`},
+		{"a symptom of the stub's", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "was expected to be 3") }, "the stub's failure says"},
+		{"a patch that does not fit", func(t *testing.T, b *bench) { b.edit(t, mistake, "-	return 3", "-	return 33") }, "hunk 1 does not fit the reference"},
+		{"a mistake that does not compile", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return seven") }, "Three.patch does not compile"},
+	}
+	base := wholeKata(t)
+	if whole, out := base.prove(t, true); !whole {
+		t.Fatalf("the kata was expected to be whole:\n%s", out)
+	}
+	for _, test := range findings {
+		t.Run(test.name, func(t *testing.T) {
+			b := base.copy(t)
+			test.damage(t, b)
+			whole, out := b.prove(t, false)
+			if whole != (test.want == "") || !strings.Contains(out, test.want) {
+				t.Errorf("the proof was expected to find %q, and printed:\n%s", test.want, out)
+			}
+		})
+	}
+}
+
+func TestProveFixRefitsAPatch(t *testing.T) {
+	b := wholeKata(t)
+	b.edit(t, "solutions/saga/saga.go", "// Three returns its number.", "// Three returns 3.")
+	b.edit(t, "solutions/saga/stub.go.txt", "// Three returns its number.", "// Three returns 3.")
+	if whole, out := b.prove(t, true); !whole {
+		t.Errorf("a neighbour line changed, and --fix was expected to mend the patch:\n%s", out)
+	}
+	if whole, out := b.prove(t, false); !whole {
+		t.Errorf("the mended patch was expected to be saved:\n%s", out)
+	}
+}
+
+func TestNewKataLacksWhatIsStillToWrite(t *testing.T) {
+	b := clone(t)
+	if err := (newCommand{Kata: "saga"}).Run(b.desk); err != nil {
+		t.Fatal(err)
+	}
+	whole, out := b.prove(t, true)
+	for _, want := range []string{"there are 1 steps, want 5 to 7", "there are 0 mistakes, want 3 at least", "docs/saga.md has"} {
+		if whole || !strings.Contains(out, want) {
+			t.Errorf("the proof of a new kata was expected to say %q:\n%s", want, out)
+		}
+	}
+	if err := (newCommand{Kata: "saga"}).Run(b.desk); err == nil || !strings.Contains(err.Error(), "is here already") {
+		t.Errorf("a second call gives %v, want a refusal", err)
+	}
+	if err := (newCommand{Kata: "sage"}).Run(b.desk); err == nil || !strings.Contains(err.Error(), "no question named") {
+		t.Errorf("an unknown name gives %v, want a refusal", err)
+	}
+}
+
+func TestMistakeIsNamed(t *testing.T) {
+	b := wholeKata(t)
+	if whole, out := b.prove(t, true); !whole {
+		t.Fatal(out)
+	}
+	reference, err := os.ReadFile(filepath.Join(b.root, "solutions", "saga", "saga.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := strings.Replace(string(reference), "go:build solutions", "go:build !solutions", 1)
+	for wrong, want := range map[string]string{"return 7": "as it does for those who count wrong", "return 9": "none of the 3 known mistakes"} {
+		b.write(t, "kata/saga/saga.go", strings.Replace(code, "return 3", wrong, 1))
+		b.out.Reset()
+		if err := (whichCommand{Kata: "saga"}).Run(b.desk); err != nil || !strings.Contains(b.out.String(), want) {
+			t.Errorf("%s was expected to be told as %q: %v\n%s", wrong, want, err, b.out.String())
+		}
+	}
+}
+
+func TestMistakeEdit(t *testing.T) {
+	b := wholeKata(t)
+	editor := filepath.Join(t.TempDir(), "edit")
+	if err := os.WriteFile(editor, []byte("#!/bin/sh\nsed -i.bak 's/return 4/return 44/' \"$1\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EDITOR", editor)
+	if err := (editCommand{Kata: "saga", Slug: "fresh"}).Run(b.desk); err != nil {
+		t.Fatal(err)
+	}
+	k, err := b.desk.book.Kata("saga")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := k.Mistake("fresh")
+	if err != nil || !strings.Contains(m.Patch, "-\treturn 4\n+\treturn 44\n") {
+		t.Errorf("the saved mistake is %+v, %v", m, err)
+	}
+	if err := (editCommand{Kata: "saga", Slug: "fresh"}).Run(b.desk); err != nil {
+		t.Errorf("editing it again: %v", err)
+	}
+}

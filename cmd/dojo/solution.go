@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/patch"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+type solutionCommand struct {
+	Kata string `arg:"" optional:"" help:"The kata; without it, the one you are on."`
+}
+
+// Run prints the reference.
+func (c solutionCommand) Run(d *desk) error {
+	k, err := d.kata(c.Kata)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(k.Reference())
+	if err != nil {
+		return fmt.Errorf("the reference of %s cannot be read: %w", k.Name(), err)
+	}
+	_, err = d.Write(text)
+	return err
+}
+
+type diffCommand struct {
+	Kata  string `arg:"" optional:"" help:"The kata; without it, the one you are on."`
+	Force bool   `short:"f" help:"Even before the kata is green."`
+}
+
+// Run compares the learner's code with the reference, once it is green.
+func (c diffCommand) Run(d *desk) error {
+	k, err := d.kata(c.Kata)
+	if err != nil {
+		return err
+	}
+	if !c.Force {
+		v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race()})
+		if err != nil {
+			return err
+		}
+		if v.Broken != nil || !v.Green() {
+			return fmt.Errorf("%s is not green yet, and the reference gives it away: go tool dojo diff -f %[1]s shows it all the same", k.Name())
+		}
+	}
+	return d.showDiff(k)
+}
+
+func (d *desk) showDiff(k workbook.Kata) error {
+	mine, err := os.ReadFile(k.Stub())
+	if err != nil {
+		return fmt.Errorf("your code cannot be read: %w", err)
+	}
+	reference, err := os.ReadFile(k.Reference())
+	if err != nil {
+		return fmt.Errorf("the reference of %s cannot be read: %w", k.Name(), err)
+	}
+	diff := patch.Between(k.Rel(k.Stub()), k.Rel(k.Reference()), string(mine), string(reference))
+	for line := range strings.Lines(diff) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "+"):
+			line = d.In(terminal.Good, line)
+		case strings.HasPrefix(line, "-"):
+			line = d.In(terminal.Bad, line)
+		case strings.HasPrefix(line, "@@"):
+			line = d.In(terminal.Quiet, line)
+		}
+		d.say(line)
+	}
+	further, err := k.Further()
+	for _, path := range further {
+		d.say("", "You also have "+k.Rel(path)+", which the reference does without.")
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+type testCommand struct {
+	Kata string `arg:"" optional:"" help:"The kata; without it, the one you are on."`
+	JSON bool   `help:"Print the verdict for programs." name:"json"`
+}
+
+// Run judges one kata and prints its verdict. It fails where that is red.
+func (c testCommand) Run(d *desk) error {
+	k, err := d.kata(c.Kata)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race(), Fresh: true})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = d.printJSON(k, v)
+	} else {
+		if os.Getenv("GOFLAGS") != "" {
+			v.Notes = append(v.Notes, "GOFLAGS is set, and left out of this run.")
+		}
+		d.showVerdict(k, v, time.Since(start))
+		d.showAfter(k, v)
+	}
+	if err == nil && (v.Broken != nil || !v.Green()) {
+		err = errRed
+	}
+	return err
+}
+
+// showAfter says what to read once a kata is green.
+func (d *desk) showAfter(k workbook.Kata, v testrun.Verdict) {
+	if v.Broken != nil || !v.Green() {
+		return
+	}
+	d.say("",
+		"  read the answer      "+k.Rel(k.Answer()),
+		"  read the reference   go tool dojo solution "+k.Name(),
+		"  compare yours        go tool dojo diff "+k.Name())
+}
+
+// printJSON prints a verdict with names that will not change.
+func (d *desk) printJSON(k workbook.Kata, v testrun.Verdict) error {
+	type step struct {
+		Name    string   `json:"name"`
+		Number  int      `json:"number"`
+		Title   string   `json:"title"`
+		Further bool     `json:"further"`
+		Passed  bool     `json:"passed"`
+		Failure []string `json:"failure,omitempty"`
+		Place   string   `json:"place,omitempty"`
+		Output  string   `json:"output,omitempty"`
+	}
+	out := struct {
+		Kata     string   `json:"kata"`
+		Green    bool     `json:"green"`
+		Complete bool     `json:"complete"`
+		Race     bool     `json:"race"`
+		Broken   []string `json:"broken,omitempty"`
+		Notes    []string `json:"notes,omitempty"`
+		Steps    []step   `json:"steps"`
+	}{k.Name(), v.Broken == nil && v.Green(), v.Broken == nil && v.Complete(), v.Race, v.Broken, v.Notes, []step{}}
+	for _, s := range v.Steps {
+		out.Steps = append(out.Steps, step{s.Name, s.Number, s.Title, s.Further, s.Passed, s.Explanation.Lines, s.Explanation.Place, s.Output})
+	}
+	encoder := json.NewEncoder(d)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(out); err != nil {
+		return fmt.Errorf("printing the verdict: %w", err)
+	}
+	return nil
+}
