@@ -1,0 +1,47 @@
+# Tests, lint and vet run on a copy of the clone in .shipped, with the stubs as
+# shipped: what you wrote in kata/ cannot turn them red.
+
+RACE    := GORACE=atexit_sleep_ms=0 go test -race
+SHIPPED := .shipped
+LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+MODULES := . cmd/dojo tools
+
+.DEFAULT_GOAL := help
+.PHONY: help test kata prove lint soak bench fmt tidy shipped
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+kata: ## your own verdict: go tool dojo shows it better
+	go test ./kata/...
+
+test: shipped ## packages, runner and references with -race; both configurations vetted
+	cd $(SHIPPED) && GOWORK=off go vet ./... && GOWORK=off go vet -tags solutions ./...
+	cd $(SHIPPED)/cmd/dojo && go vet ./...
+	cd $(SHIPPED) && $(RACE) ./kata ./pkg/...
+	cd $(SHIPPED) && $(RACE) -tags solutions ./kata/... ./solutions/...
+	cd $(SHIPPED)/cmd/dojo && $(RACE) ./...
+
+prove: ## every kata: stub, reference, mistakes, documents
+	go tool dojo prove
+
+soak: ## the same, a hundred runs of everything
+	go tool dojo prove --runs 100
+
+lint: shipped ## both configurations, on the shipped stubs
+	cd $(SHIPPED) && $(LINT) run ./...
+	cd $(SHIPPED) && $(LINT) run --build-tags solutions ./...
+	cd $(SHIPPED)/cmd/dojo && $(LINT) run ./...
+
+bench: ## benchmarks of the packages
+	go test -run '^$$' -bench . -benchmem ./pkg/...
+
+fmt: ## format everything
+	$(LINT) fmt ./...
+	cd cmd/dojo && $(LINT) fmt ./...
+
+tidy: ## tidy every module
+	for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy) || exit 1; done
+
+shipped:
+	go tool dojo shipped $(SHIPPED)
