@@ -4,7 +4,7 @@
 RACE    := GORACE=atexit_sleep_ms=0 go test -race
 SHIPPED := .shipped
 LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
-MODULES := . cmd/dojo tools
+MODULES := . cmd/dojo bench tools
 
 .DEFAULT_GOAL := help
 .PHONY: help test kata prove lint soak bench fmt tidy shipped
@@ -33,8 +33,9 @@ lint: shipped ## both configurations, on the shipped stubs
 	cd $(SHIPPED) && $(LINT) run --build-tags solutions ./...
 	cd $(SHIPPED)/cmd/dojo && $(LINT) run ./...
 
-bench: ## benchmarks of the packages
+bench: ## benchmarks: the packages, and katas beside well-kept libraries
 	go test -run '^$$' -bench . -benchmem ./pkg/...
+	cd bench && GOWORK=off go test -tags solutions -run '^$$' -bench . -benchmem ./...
 
 fmt: ## format everything
 	$(LINT) fmt ./...

@@ -52,7 +52,7 @@ func wholeKata(t *testing.T) *bench {
 func answer(lines int) string {
 	text := "# What is Saga pattern?\n"
 	for _, section := range []string{"In one breath", "How it works", "What goes wrong", "Trade-offs", "In production", "Follow-up questions", "Sources"} {
-		text += "\n## " + section + "\n"
+		text += "\n## " + section + "\nIt matters.\nThis is why.\n"
 	}
 	return text + strings.Repeat("A line.\n", lines-strings.Count(text, "\n"))
 }
@@ -111,6 +111,8 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		{"no hints", func(t *testing.T, b *bench) { b.edit(t, "solutions/saga/hints.md", "## TestTwo", "## TestTow") }, "no hints for step 2"},
 		{"no answer", func(t *testing.T, b *bench) { b.remove(t, "docs/saga.md") }, "docs/saga.md is missing"},
 		{"a short answer", func(t *testing.T, b *bench) { b.write(t, "docs/saga.md", answer(79)) }, "has 79 lines, want 80 to 200"},
+		{"an empty section", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.\nThis is why.", "filler\nfiller") }, `says nothing under "In one breath"`},
+		{"a dead link", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.", "[It](nowhere.md) matters.") }, "links to nowhere.md, which is not there"},
 		{"an old list of steps", func(t *testing.T, b *bench) { b.edit(t, "kata/saga/README.md", "1. ", "1. Once, ") }, "README.md is not current"},
 		{"an old forwarder", func(t *testing.T, b *bench) { b.remove(t, "kata/saga/solution.go") }, "solution.go is not current"},
 		{"another API", func(t *testing.T, b *bench) { b.edit(t, shipped, "const Max = 5", "const Max = 6") }, "export different things: Max was: const Max = 6"},

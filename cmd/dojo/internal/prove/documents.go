@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -148,8 +149,47 @@ func answerPage(k workbook.Kata) []string {
 	if !slices.Equal(have, sections) {
 		findings = append(findings, fmt.Sprintf("%s has the sections %q, want %q", k.Rel(k.Answer()), have, sections))
 	}
+	for _, title := range have {
+		if bare(section(string(text), title)) {
+			findings = append(findings, fmt.Sprintf("%s says nothing under %q", k.Rel(k.Answer()), title))
+		}
+	}
+	findings = append(findings, deadLinks(k, string(text))...)
 	if n := len(lines) - 1; n < 80 || n > 200 {
 		findings = append(findings, fmt.Sprintf("%s has %d lines, want 80 to 200", k.Rel(k.Answer()), n))
+	}
+	return findings
+}
+
+// section returns what stands under a title of a page.
+func section(text, title string) string {
+	_, rest, _ := strings.Cut(text, "\n## "+title+"\n")
+	inner, _, _ := strings.Cut(rest, "\n## ")
+	return inner
+}
+
+// bare reports whether a section has too little to be one: not two lines that
+// differ.
+func bare(inner string) bool {
+	lines := map[string]bool{}
+	for line := range strings.Lines(inner) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines[line] = true
+		}
+	}
+	return len(lines) < 2
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// deadLinks finds links of an answer page, figures among them, that lead to no
+// file of the clone.
+func deadLinks(k workbook.Kata, text string) []string {
+	var findings []string
+	for _, m := range link.FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(k.Answer()), filepath.FromSlash(m[1]))); err != nil {
+			findings = append(findings, fmt.Sprintf("%s links to %s, which is not there", k.Rel(k.Answer()), m[1]))
+		}
 	}
 	return findings
 }

@@ -1,6 +1,9 @@
 package testrun
 
 import (
+	"bytes"
+	"fmt"
+	"os"
 	"regexp"
 	"strings"
 )
@@ -53,7 +56,7 @@ func (g goroutine) in(dir string) (frame, bool) {
 		switch {
 		case !strings.HasPrefix(f.place, dir), strings.Contains(f.place, "dojo_guard_test.go"):
 		case !strings.Contains(f.place, "_test.go:"):
-			return f, true
+			return f.located(), true
 		case test.place == "":
 			test = f
 		}
@@ -69,4 +72,25 @@ func (g goroutine) runs(function string) bool {
 		}
 	}
 	return false
+}
+
+// located places a frame that the compiler left on line 1, as it does with a
+// loop that has nothing in it, at the line of its function.
+func (f frame) located() frame {
+	file, ok := strings.CutSuffix(f.place, ".go:1")
+	if !ok {
+		return f
+	}
+	name, _, _ := strings.Cut(f.function, "(...)")
+	name = name[strings.LastIndexByte(name, '.')+1:]
+	text, err := os.ReadFile(file + ".go")
+	if err != nil {
+		return f
+	}
+	declared := regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + regexp.QuoteMeta(name) + `[(\[]`).FindIndex(text)
+	if declared == nil {
+		return f
+	}
+	f.place = fmt.Sprintf("%s.go:%d", file, 1+bytes.Count(text[:declared[0]], []byte("\n")))
+	return f
 }
