@@ -533,7 +533,7 @@ func TestHonestMeasurement(t *testing.T) {
 			t.Fatalf("Pace made %d calls, and was to make %d.", len(began), n)
 		}
 		for i, at := range began {
-			if want := time.Duration(i)*interval + truth[i] - service; at != want && !(at == from && want == until) {
+			if want := time.Duration(i)*interval + truth[i] - service; at != want && (at != from || want != until) {
 				t.Fatalf("Call %d began after %v. It was due after %v, and the one before had returned after %v.",
 					i, at, time.Duration(i)*interval, time.Duration(max(0, i-1))*interval+truth[max(0, i-1)])
 			}
