@@ -19,9 +19,10 @@ import (
 
 // Options of a proof.
 type Options struct {
-	Fix  bool // write what can be generated before looking
-	Runs int  // how often the reference and each mistake run
-	Race bool
+	Fix      bool // write what can be generated before looking
+	Runs     int  // how often the reference and each mistake run
+	Race     bool
+	Thorough bool // with Race: mistakes too always run under the race detector
 }
 
 // A Report is what was found wanting in a kata.

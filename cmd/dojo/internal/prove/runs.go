@@ -92,7 +92,7 @@ func (p *proof) build(ctx context.Context, what string, f testrun.Flavour) (*tes
 		replace[path] = ""
 	}
 	maps.Copy(replace, f.Replace)
-	f.Replace, f.Race = replace, p.Options.Race
+	f.Replace = replace
 	binary, err := p.Tools.Build(ctx, p.kata, f)
 	if compile, ok := errors.AsType[*testrun.CompileError](err); ok {
 		p.find("%s does not compile: %s", what, compile.Output)
@@ -112,7 +112,7 @@ func (p *proof) names() []string {
 // stub checks that the stub as shipped fails at every step, in words.
 func (p *proof) stub(ctx context.Context) (results []testrun.Result, err error) {
 	err = p.work(func() error {
-		binary, err := p.build(ctx, "the stub as shipped", testrun.Flavour{})
+		binary, err := p.build(ctx, "the stub as shipped", testrun.Flavour{Race: p.Options.Race})
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (p *proof) stub(ctx context.Context) (results []testrun.Result, err error) 
 // processors.
 func (p *proof) reference(ctx context.Context) error {
 	return p.work(func() error {
-		binary, err := p.build(ctx, "the reference", testrun.Flavour{Solutions: true})
+		binary, err := p.build(ctx, "the reference", testrun.Flavour{Solutions: true, Race: p.Options.Race})
 		if err != nil {
 			return err
 		}
@@ -168,64 +168,95 @@ func (p *proof) reference(ctx context.Context) error {
 // and returns what that step said.
 func (p *proof) mistake(ctx context.Context, m workbook.Mistake) (failure string, err error) {
 	err = p.work(func() error {
-		binary, err := p.buildMistake(ctx, m)
+		path, remove, err := p.apply(m)
 		if err != nil {
 			return err
 		}
-		defer binary.Close()
-		for run := range p.Options.Runs {
-			results, err := binary.Run(ctx, testrun.Options{
-				Steps: p.names(), Limit: stepLimit, FailFast: true, Args: []string{"-test.cpu=" + cpus[run%len(cpus)]},
+		defer remove()
+		var finding string
+		for _, race := range p.flavours() {
+			failure, finding, err = p.try(ctx, m, testrun.Flavour{
+				Solutions: true, Race: race, Replace: map[string]string{p.kata.Reference(): path},
 			})
-			if err != nil {
+			if err != nil || finding == "" {
 				return err
 			}
-			last := results[len(results)-1]
-			failure = last.Output
-			if !p.caught(m, last) {
-				return nil
-			}
 		}
+		p.find("%s: %s", p.kata.Rel(m.Path), finding)
 		return nil
 	})
 	return failure, err
 }
 
-func (p *proof) caught(m workbook.Mistake, last testrun.Result) bool {
-	switch {
-	case last.Passed:
-		p.find("%s: no step catches it", p.kata.Rel(m.Path))
-	case last.Step != m.CaughtBy:
-		p.find("%s: %s goes red first, want %s: %s", p.kata.Rel(m.Path), last.Step, m.CaughtBy, testrun.Explain(p.kata, last).Lines[0])
-	case !strings.Contains(last.Output, m.Symptom):
-		p.find("%s: the failure does not say %q: %s", p.kata.Rel(m.Path), m.Symptom, strings.Join(testrun.Explain(p.kata, last).Lines, " "))
-	default:
-		return true
+// flavours are the builds to try a mistake in, until it is caught. A plain one
+// takes a third of the time, and most mistakes need no more. A thorough proof
+// has them all caught under the race detector.
+func (p *proof) flavours() []bool {
+	if p.Options.Race && !p.Options.Thorough {
+		return []bool{false, true}
 	}
-	return false
+	return []bool{p.Options.Race}
 }
 
-// buildMistake builds the steps on the reference with the mistake applied.
-func (p *proof) buildMistake(ctx context.Context, m workbook.Mistake) (*testrun.Binary, error) {
+// try runs the steps on a mistake, and returns what the last of them said and
+// what is wrong with that.
+func (p *proof) try(ctx context.Context, m workbook.Mistake, f testrun.Flavour) (failure, finding string, err error) {
+	binary, err := p.build(ctx, p.kata.Rel(m.Path), f)
+	if err != nil {
+		return "", "", err
+	}
+	defer binary.Close()
+	for run := range p.Options.Runs {
+		results, err := binary.Run(ctx, testrun.Options{
+			Steps: p.names(), Limit: stepLimit, FailFast: true, Args: []string{"-test.cpu=" + cpus[run%len(cpus)]},
+		})
+		if err != nil {
+			return "", "", err
+		}
+		last := results[len(results)-1]
+		failure = last.Output
+		if finding := p.uncaught(m, last); finding != "" {
+			return failure, finding, nil
+		}
+	}
+	return failure, "", nil
+}
+
+// uncaught says what is wrong with the first red step, if something is.
+func (p *proof) uncaught(m workbook.Mistake, last testrun.Result) string {
+	switch {
+	case last.Passed:
+		return "no step catches it"
+	case last.Step != m.CaughtBy:
+		return fmt.Sprintf("%s goes red first, want %s: %s", last.Step, m.CaughtBy, testrun.Explain(p.kata, last).Lines[0])
+	case !strings.Contains(last.Output, m.Symptom):
+		return fmt.Sprintf("the failure does not say %q: %s", m.Symptom, strings.Join(testrun.Explain(p.kata, last).Lines, " "))
+	}
+	return ""
+}
+
+// apply writes the reference with a mistake in it to a temporary file.
+func (p *proof) apply(m workbook.Mistake) (path string, remove func(), err error) {
 	reference, err := os.ReadFile(p.kata.Reference())
 	if err != nil {
-		return nil, fmt.Errorf("reading the reference: %w", err)
+		return "", nil, fmt.Errorf("reading the reference: %w", err)
 	}
 	text, err := patch.Apply(string(reference), m.Patch)
 	if err != nil {
 		p.find("%s: %v", p.kata.Rel(m.Path), err)
-		return nil, errFound
+		return "", nil, errFound
 	}
 	dir, err := os.MkdirTemp("", "dojo-mistake-")
 	if err != nil {
-		return nil, fmt.Errorf("making a temporary folder: %w", err)
+		return "", nil, fmt.Errorf("making a temporary folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "mistake.go")
+	remove = func() { os.RemoveAll(dir) }
+	path = filepath.Join(dir, "mistake.go")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		return nil, fmt.Errorf("writing a mistake: %w", err)
+		remove()
+		return "", nil, fmt.Errorf("writing a mistake: %w", err)
 	}
-	return p.build(ctx, p.kata.Rel(m.Path), testrun.Flavour{Solutions: true, Replace: map[string]string{p.kata.Reference(): path}})
+	return path, remove, nil
 }
 
 // checkSymptoms checks that a symptom tells its mistake from the stub and from
