@@ -86,6 +86,8 @@ func parseHeader(header string) goroutine {
 		if i == 0 {
 			part = strings.TrimSuffix(part, " (scan)")
 			g.state, g.durable = strings.CutSuffix(part, " (durable)")
+			// What a goroutine waited for last is still called durable when it runs again.
+			g.durable = g.durable && !strings.HasPrefix(g.state, "run")
 		}
 	}
 	return g

@@ -29,6 +29,7 @@ func TestParseHeader(t *testing.T) {
 		why    string
 	}{
 		{"goroutine 1 [running]:", goroutine{id: 1, state: "running"}, "the plain form"},
+		{"goroutine 8 [runnable (durable), synctest bubble 12]:", goroutine{id: 8, state: "runnable", bubble: 12}, "it waited durably before"},
 		{"goroutine 8 [chan receive (durable), synctest bubble 12]:", goroutine{id: 8, state: "chan receive", durable: true, bubble: 12}, "a durable wait"},
 		{"goroutine 8 [select, 3 minutes, locked to thread, synctest bubble 4]:", goroutine{id: 8, state: "select", bubble: 4}, "every other word there is"},
 		{"goroutine 8 [chan receive (nil chan) (durable), synctest bubble 4]:", goroutine{id: 8, state: "chan receive (nil chan)", durable: true, bubble: 4}, "brackets within the state"},

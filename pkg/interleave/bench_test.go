@@ -1,0 +1,64 @@
+package interleave_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/backend-kata/dojo/pkg/interleave"
+)
+
+// BenchmarkSchedules is the time of one schedule. Explore takes a *testing.T, so
+// a test of its own lends one.
+func BenchmarkSchedules(b *testing.B) {
+	for _, actors := range []int{2, 3} {
+		b.Run(fmt.Sprintf("%d actors of 4 points", actors), func(b *testing.B) {
+			lend := func(t *testing.T) {
+				for tried := 0; tried < b.N; {
+					tried += interleave.ExploreWithin(t, b.N-tried, func(_ *testing.T, s *interleave.Schedule) {
+						for a := range actors {
+							s.Go(fmt.Sprint(a), func() {
+								for range 4 {
+									s.Point("go on")
+								}
+							})
+						}
+						s.Run()
+					}).Schedules
+				}
+			}
+			if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: lend}}) {
+				b.Fatal("an exploration failed")
+			}
+		})
+	}
+}
+
+// BenchmarkFreeRuns says how often a lost update happens where nobody steers: two
+// goroutines read a number under a lock and write it under the lock. An
+// exploration finds it in its third schedule.
+func BenchmarkFreeRuns(b *testing.B) {
+	lost := 0
+	for b.Loop() {
+		var (
+			mu sync.Mutex
+			n  int
+			wg sync.WaitGroup
+		)
+		for range 2 {
+			wg.Go(func() {
+				mu.Lock()
+				was := n
+				mu.Unlock()
+				mu.Lock()
+				n = was + 1
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		if n != 2 {
+			lost++
+		}
+	}
+	b.ReportMetric(float64(b.N)/float64(max(lost, 1)), "runs/lost-update")
+}

@@ -1,0 +1,278 @@
+package interleave_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backend-kata/dojo/pkg/interleave"
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from what the programs print")
+
+const programVar = "INTERLEAVE_TEST_PROGRAM"
+
+// TestProgram is the test that fails, in a child process.
+func TestProgram(t *testing.T) {
+	if run := programs[os.Getenv(programVar)]; run != nil {
+		run(t)
+	}
+}
+
+func TestPrograms(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := output(name)
+			golden := filepath.Join("testdata", name+".txt")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("program %s printed otherwise than expected (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+// A schedule that a failure prints fails alone, in the same way.
+func TestReplay(t *testing.T) {
+	for _, name := range []string{"lost-update", "three-actors", "crash", "lease", "stranger", "lock-order", "second-exploration"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := output(name)
+			m := regexp.MustCompile(`DOJO_SCHEDULE=(\S+) `).FindStringSubmatch(found)
+			if m == nil {
+				t.Fatalf("the program prints no schedule:\n%s", found)
+			}
+			again := output(name, "DOJO_SCHEDULE="+m[1])
+			again = strings.Replace(again, "the schedule of DOJO_SCHEDULE fails", "", 1)
+			found = regexp.MustCompile(`schedule \d+ fails; it has .*`).ReplaceAllString(found, "")
+			if diff := cmp.Diff(found, again); diff != "" {
+				t.Errorf("the schedule %s was expected to fail in the same way (-found +again):\n%s", m[1], diff)
+			}
+		})
+	}
+}
+
+var neutralities = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\(\d+\.\d+s\)`), "(time)"},
+	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
+	{regexp.MustCompile(`github\.com/backend-kata/dojo/pkg/interleave/`), ""},
+	{regexp.MustCompile(`goroutine \d+ waits`), "goroutine N waits"},
+	{regexp.MustCompile(`(\w+\.go):\d+ *`), "$1:N "},
+}
+
+// output runs a program in a child process and returns what it prints, without
+// what differs from run to run.
+func output(name string, env ...string) string {
+	cmd := exec.Command(os.Args[0], "-test.timeout=60s", "-test.run=^TestProgram$", "-test.paniconexit0")
+	cmd.Env = append(append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0"), env...)
+	out, _ := cmd.CombinedOutput() // a failure is what the text says
+	text := strings.ReplaceAll(string(out), "\r\n", "\n")
+	for _, n := range neutralities {
+		text = n.pattern.ReplaceAllString(text, n.with)
+	}
+	return text
+}
+
+// The number of schedules is that of the multinomial coefficient.
+func TestEverySchedule(t *testing.T) {
+	for _, tt := range []struct{ actors, points, want int }{
+		{1, 3, 1}, {2, 1, 2}, {2, 2, 6}, {2, 4, 70}, {3, 1, 6}, {3, 2, 90}, {3, 3, 1680},
+	} {
+		seen := map[string]bool{}
+		r := interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var order strings.Builder
+			for a := range tt.actors {
+				s.Go(fmt.Sprint(a), func() {
+					for range tt.points {
+						s.Point("go on")
+						fmt.Fprint(&order, a)
+					}
+				})
+			}
+			s.Run()
+			seen[order.String()] = true
+		})
+		if r.Schedules != tt.want || len(seen) != tt.want || !r.Exhausted {
+			t.Errorf("%d actors of %d points: %+v and %d orders, want all %d", tt.actors, tt.points, r, len(seen), tt.want)
+		}
+	}
+}
+
+// Schedules with fewer preemptions come first.
+func TestFewestPreemptionsFirst(t *testing.T) {
+	most := 0
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		left := []int{3, 3}
+		last, preemptions := -1, 0
+		for a := range 2 {
+			s.Go(fmt.Sprint(a), func() {
+				for range 3 {
+					s.Point("go on")
+					if last >= 0 && last != a && left[last] > 0 {
+						preemptions++
+					}
+					last = a
+					left[a]--
+				}
+			})
+		}
+		s.Run()
+		if preemptions < most {
+			t.Errorf("a schedule with %d preemptions came after one with %d", preemptions, most)
+		}
+		most = preemptions
+	})
+	if most != 4 {
+		t.Errorf("the last schedule has %d preemptions, want 4", most)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	r := interleave.ExploreWithin(t, 5, func(_ *testing.T, s *interleave.Schedule) {
+		n := 0
+		s.Go("A", func() { increment(s, &n) })
+		s.Go("B", func() { increment(s, &n) })
+		s.Run()
+	})
+	if want := (interleave.Report{Schedules: 5, Exhausted: false, Preemptions: 1}); r != want {
+		t.Errorf("the report is %+v, want %+v", r, want)
+	}
+	r = interleave.ExploreWithin(t, 6, func(_ *testing.T, s *interleave.Schedule) {
+		n := 0
+		s.Go("A", func() { increment(s, &n) })
+		s.Go("B", func() { increment(s, &n) })
+		s.Run()
+	})
+	if want := (interleave.Report{Schedules: 6, Exhausted: true, Preemptions: 2}); r != want {
+		t.Errorf("the report is %+v, want %+v", r, want)
+	}
+}
+
+// Points of the body's own goroutine, and points after Run, are passed.
+func TestPointsOutsideOfRun(t *testing.T) {
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		var mu sync.Mutex
+		s.Point("before")
+		mu.Lock()
+		mu.Unlock() //nolint:staticcheck // that it returns is the test
+		stop, stopped := make(chan bool), make(chan bool)
+		s.Go("A", func() {
+			go func() { // outlives the actor
+				<-stop
+				s.Point("after")
+				close(stopped)
+			}()
+		})
+		s.Run()
+		close(stop)
+		<-stopped
+		s.Note("nobody's")
+		if time.Now().IsZero() {
+			t.Error("never")
+		}
+	})
+}
+
+// Actors that wait for each other are no deadlock, and sleeping is waiting.
+func TestWaitingIsNoDeadlock(t *testing.T) {
+	r := interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		start := time.Now()
+		jobs, got := make(chan int), 0
+		s.Go("producer", func() {
+			for i := range 2 {
+				s.Point("send")
+				jobs <- i + 1
+			}
+			close(jobs)
+		})
+		s.Go("consumer", func() {
+			for job := range jobs {
+				s.Point("work")
+				time.Sleep(time.Second)
+				got += job
+			}
+		})
+		s.Run()
+		if got != 3 {
+			t.Errorf("the consumer got %d, want 3", got)
+		}
+		if d := time.Since(start); d != 2*time.Second {
+			t.Errorf("it took %v of virtual time, want 2s", d)
+		}
+	})
+	if !r.Exhausted || r.Schedules < 2 {
+		t.Errorf("the report is %+v, want several schedules and all of them", r)
+	}
+}
+
+// A standard lock held at a point blocks the others and is no failure.
+func TestStandardLock(t *testing.T) {
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		mu := make(chan bool, 1)
+		n := 0
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() {
+				s.Point("begin")
+				mu <- true
+				increment(s, &n)
+				<-mu
+			})
+		}
+		s.Run()
+		if n != 2 {
+			t.Errorf("n is %d, want 2", n)
+		}
+	})
+}
+
+// In all schedules of a crash somebody else can go on, and time can pass.
+func TestCrashAndTime(t *testing.T) {
+	outcomes := map[string]int{}
+	r := interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		var until time.Time
+		outcome := ""
+		s.GoMortal("A", func() {
+			s.Point("take the lease")
+			until = time.Now().Add(time.Minute)
+			s.Point("work")
+			outcome += "A"
+		})
+		s.Go("B", func() {
+			s.Point("look")
+			if wait := time.Until(until); wait > 0 {
+				s.Pass(wait)
+			}
+			outcome += "B"
+		})
+		s.Run()
+		synctest.Wait()
+		outcomes[outcome]++
+	})
+	if !r.Exhausted || outcomes["AB"] == 0 || outcomes["BA"] == 0 || outcomes["B"] == 0 || outcomes["A"] != 0 || outcomes[""] != 0 {
+		t.Errorf("the outcomes are %v after %+v", outcomes, r)
+	}
+}

@@ -1,0 +1,35 @@
+// Package hook is how the packages sync and sync/atomic of interleave find the
+// exploration that is under way, without depending on package testing.
+package hook
+
+import "sync/atomic"
+
+// An Explorer decides which goroutine goes on.
+type Explorer interface {
+	// Park stops the calling goroutine at a point until it is its turn and ready
+	// reports true; a nil ready is always true. It reports false, at once, for a
+	// goroutine that is none of the exploration's.
+	Park(what string, ready func() bool) bool
+}
+
+var current atomic.Pointer[Explorer]
+
+// Set makes e the explorer of all points from now on; nil ends that.
+func Set(e Explorer) {
+	if e == nil {
+		current.Store(nil)
+		return
+	}
+	current.Store(&e)
+}
+
+// Active reports whether an exploration is under way somewhere. It costs one
+// atomic load, which is all that a point costs otherwise.
+func Active() bool { return current.Load() != nil }
+
+// Park stops the calling goroutine at a point of the exploration under way. It
+// reports false, at once, if there is none for this goroutine.
+func Park(what string, ready func() bool) bool {
+	e := current.Load()
+	return e != nil && (*e).Park(what, ready)
+}

@@ -1,0 +1,226 @@
+package interleave_test
+
+import (
+	stdsync "sync"
+	"testing"
+	"time"
+
+	"github.com/backend-kata/dojo/pkg/interleave"
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
+	"github.com/backend-kata/dojo/pkg/interleave/sync/atomic"
+)
+
+// The programs fail, each in its own way. TestPrograms compares what they print
+// with the files in testdata.
+var programs = map[string]func(t *testing.T){
+	"lost-update": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			n := 0
+			for _, name := range []string{"client A", "client B"} {
+				s.Go(name, func() { increment(s, &n) })
+			}
+			s.Run()
+			if n != 2 {
+				t.Errorf("two clients added one each, and the sum is %d", n)
+			}
+		})
+	},
+	"three-actors": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			n := 0
+			for _, name := range []string{"A", "B", "C"} {
+				s.Go(name, func() { increment(s, &n) })
+			}
+			s.Run()
+			if n == 1 {
+				t.Error("all three wrote the same")
+			}
+		})
+	},
+	"four-actors": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			n := 0
+			for _, name := range []string{"A", "B", "C", "D"} {
+				s.Go(name, func() { increment(s, &n) })
+			}
+			s.Run()
+			if n != 4 {
+				t.Errorf("the sum is %d, want 4", n)
+			}
+		})
+	},
+	"second-exploration": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.Run() })
+		t.Run("sub", func(t *testing.T) {
+			interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.Run() })
+			interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+				s.Go("A", func() { s.Point("fail") })
+				s.Run()
+				t.Error("it fails")
+			})
+		})
+	},
+	"lock-order": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var a, b sync.Mutex
+			s.Go("from a to b", func() { lockBoth(&a, &b) })
+			s.Go("from b to a", func() { lockBoth(&b, &a) })
+			s.Run()
+		})
+	},
+	"deadlock-on-a-channel": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			c := make(chan int)
+			s.Go("A", func() {
+				s.Point("receive")
+				<-c
+			})
+			s.Go("B", func() { s.Point("leave") })
+			s.Run()
+		})
+	},
+	"standard-locks": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var a, b stdsync.Mutex
+			both := func(first, second *stdsync.Mutex) {
+				first.Lock()
+				defer first.Unlock()
+				s.Point("lock the second")
+				second.Lock()
+				defer second.Unlock()
+			}
+			s.Go("A", func() { both(&a, &b) })
+			s.Go("B", func() { both(&b, &a) })
+			s.Run()
+		})
+	},
+	"crash": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			paid, noted := false, false
+			s.GoMortal("server", func() {
+				s.Point("charge the card")
+				paid = true
+				s.Point("note it")
+				noted = true
+			})
+			s.Run()
+			if paid && !noted {
+				t.Error("the card was charged, and nobody noted it")
+			}
+		})
+	},
+	"lease": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			var until time.Time
+			holders := 0
+			s.Go("A", func() {
+				s.Point("take the lease for 1m")
+				until = time.Now().Add(time.Minute)
+				s.Point("write")
+				holders++
+			})
+			s.Go("B", func() {
+				s.Pass(time.Minute)
+				s.Point("take the lease if it is over")
+				if !until.IsZero() && !time.Now().Before(until) {
+					s.Note("taken")
+					holders++
+				}
+			})
+			s.Run()
+			if holders == 2 {
+				t.Error("both held the lease and wrote")
+			}
+		})
+	},
+	"stranger": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			var n atomic.Int32
+			s.Go("A", func() {
+				done := make(chan bool)
+				go func() {
+					n.Store(n.Load() + 1)
+					close(done)
+				}()
+				n.Store(n.Load() + 1)
+				<-done
+			})
+			s.Run()
+			if got := n.Load(); got != 2 {
+				t.Errorf("n is %d, want 2", got)
+			}
+		})
+	},
+	"not-deterministic": func(t *testing.T) {
+		schedules := 0
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			schedules++
+			points := 1 + 2*(schedules%2)
+			for _, name := range []string{"A", "B"} {
+				s.Go(name, func() {
+					for range points {
+						s.Point("work")
+					}
+				})
+			}
+			s.Run()
+		})
+	},
+	"endless": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			s.Go("A", func() {
+				for {
+					s.Point("look")
+				}
+			})
+			s.Run()
+		})
+	},
+	"panic": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			s.Go("A", func() {
+				s.Point("index")
+				_ = []int{}[len(s.String())]
+			})
+			s.Run()
+		})
+	},
+	"no-run": func(t *testing.T) { interleave.Explore(t, func(*testing.T, *interleave.Schedule) {}) },
+	"two-runs": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.Run(); s.Run() })
+	},
+	"leftover": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			s.Go("A", func() {
+				s.Point("start one")
+				go func() { <-make(chan int) }()
+			})
+			s.Run()
+		})
+	},
+	"budget": func(t *testing.T) {
+		interleave.ExploreWithin(t, 5, func(_ *testing.T, s *interleave.Schedule) {
+			n := 0
+			s.Go("A", func() { increment(s, &n) })
+			s.Go("B", func() { increment(s, &n) })
+			s.Run()
+		})
+		t.Error("shown")
+	},
+}
+
+// increment adds one in two steps.
+func increment(s *interleave.Schedule, n *int) {
+	s.Point("read n")
+	was := *n
+	s.Note("%d", was)
+	s.Point("write n = %d", was+1)
+	*n = was + 1
+}
+
+func lockBoth(first, second *sync.Mutex) {
+	first.Lock()
+	defer first.Unlock()
+	second.Lock()
+	defer second.Unlock()
+}

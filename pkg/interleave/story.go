@@ -1,0 +1,125 @@
+package interleave
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+)
+
+const (
+	maxColumns = 3  // up to so many actors have a column each
+	maxLines   = 40 // of a story; the first and the last are shown
+)
+
+// replay is the story of a schedule and the command that tries just it again.
+func (s *Schedule) replay(t *testing.T, number string) string {
+	schedule := formatMoves(s.trace)
+	if number != "1" {
+		schedule = number + ":" + schedule
+	}
+	return s.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " go test -run '" + pattern(t.Name()) + "' " + folder()
+}
+
+// story writes what happened, one line a step.
+func (s *Schedule) story() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.events) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	line := s.columns(&b)
+	for n, e := range s.events {
+		switch left := len(s.events) - maxLines; {
+		case left <= 0 || n < maxLines/2 || n >= maxLines/2+left:
+			line(n+1, e)
+		case n == maxLines/2:
+			fmt.Fprintf(&b, "%5s  and %d more\n", "", left)
+		}
+	}
+	return b.String()
+}
+
+// columns writes the head of a story, and returns what writes its lines.
+func (s *Schedule) columns(b *strings.Builder) (line func(number int, e event)) {
+	if len(s.actors) > maxColumns {
+		return func(number int, e event) { fmt.Fprintf(b, "%5d  %s: %s\n", number, s.actors[e.actor].name, e.text) }
+	}
+	width := 0
+	for _, a := range s.actors {
+		width = max(width, utf8.RuneCountInString(a.name))
+	}
+	for _, e := range s.events {
+		width = max(width, utf8.RuneCountInString(e.text))
+	}
+	row := func(number string, cells func(actor int) string) {
+		var line strings.Builder
+		fmt.Fprintf(&line, "%5s", number)
+		for i := range s.actors {
+			fmt.Fprintf(&line, "  %-*s", width, cells(i))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	row("", func(i int) string { return s.actors[i].name })
+	return func(number int, e event) {
+		row(fmt.Sprint(number), func(i int) string {
+			if i == e.actor {
+				return e.text
+			}
+			return ""
+		})
+	}
+}
+
+// pattern is the -run pattern of just that test.
+func pattern(name string) string {
+	return "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
+}
+
+// folder is the package under test as the go command takes it in the module's
+// root.
+func folder() string {
+	here, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for root := here; ; root = filepath.Dir(root) {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			rel, err := filepath.Rel(root, here)
+			if err != nil || rel == "." {
+				return "."
+			}
+			return "./" + filepath.ToSlash(rel)
+		}
+		if root == filepath.Dir(root) {
+			return "."
+		}
+	}
+}
+
+var explorations = struct {
+	sync.Mutex
+	of map[*testing.T]int
+}{of: map[*testing.T]int{}}
+
+// count numbers the explorations of a test, from 1.
+func count(t *testing.T) string {
+	explorations.Lock()
+	defer explorations.Unlock()
+	if explorations.of[t] == 0 {
+		t.Cleanup(func() {
+			explorations.Lock()
+			defer explorations.Unlock()
+			delete(explorations.of, t)
+		})
+	}
+	explorations.of[t]++
+	return fmt.Sprint(explorations.of[t])
+}
+
+// String returns the choices made so far, as DOJO_SCHEDULE takes them.
+func (s *Schedule) String() string { return formatMoves(s.trace) }

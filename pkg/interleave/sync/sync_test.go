@@ -1,0 +1,258 @@
+package sync_test
+
+import (
+	stdsync "sync"
+	"testing"
+
+	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/interleave"
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
+	"github.com/backend-kata/dojo/pkg/interleave/sync/atomic"
+)
+
+// explore expects so many schedules, all of which pass.
+func explore(t *testing.T, schedules int, body func(t *testing.T, s *interleave.Schedule)) {
+	t.Helper()
+	r := interleave.Explore(t, body)
+	if r.Schedules != schedules || !r.Exhausted {
+		t.Errorf("the report is %+v, want all of %d schedules", r, schedules)
+	}
+}
+
+// fails reports whether an exploration of body finds a failure. The failure goes
+// to a flag, since a test that is expected to fail would be red.
+func fails(t *testing.T, body func(s *interleave.Schedule) (wrong bool)) bool {
+	t.Helper()
+	found := false
+	interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		found = body(s) || found
+	})
+	return found
+}
+
+func TestMutex(t *testing.T) {
+	explore(t, 2, func(t *testing.T, s *interleave.Schedule) {
+		var mu sync.Mutex
+		n := 0
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				n++
+			})
+		}
+		s.Run()
+		if n != 2 {
+			t.Errorf("n is %d, want 2", n)
+		}
+	})
+	if !fails(t, func(s *interleave.Schedule) bool {
+		var mu sync.Mutex
+		n := 0
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() {
+				mu.Lock()
+				was := n
+				mu.Unlock()
+				mu.Lock()
+				defer mu.Unlock()
+				n = was + 1
+			})
+		}
+		s.Run()
+		return n != 2
+	}) {
+		t.Error("a check and an act under two locks was expected to be found")
+	}
+}
+
+func TestTryLock(t *testing.T) {
+	var mu sync.Mutex
+	if !mu.TryLock() || mu.TryLock() {
+		t.Error("TryLock was expected to lock once")
+	}
+	var rw sync.RWMutex
+	if !rw.TryRLock() || rw.TryLock() || !rw.TryRLock() {
+		t.Error("readers were expected to be let in together, and no writer")
+	}
+}
+
+func TestRWMutex(t *testing.T) {
+	together := false
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		var rw sync.RWMutex
+		readers, writers := 0, 0
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() {
+				rw.RLocker().Lock()
+				readers++
+				s.Point("read")
+				together = together || readers == 2
+				if writers > 0 {
+					t.Error("a reader met a writer")
+				}
+				readers--
+				rw.RLocker().Unlock()
+			})
+		}
+		s.Go("W", func() {
+			rw.Lock()
+			writers++
+			s.Point("write")
+			if readers > 0 {
+				t.Error("a writer met a reader")
+			}
+			writers--
+			rw.Unlock()
+		})
+		s.Run()
+	})
+	if !together {
+		t.Error("two readers were expected to read together in some schedule")
+	}
+}
+
+func TestWaitGroup(t *testing.T) {
+	run := func(t *testing.T) {
+		var wg sync.WaitGroup
+		var n atomic.Int32
+		for range 2 {
+			wg.Go(func() { n.Add(1) })
+		}
+		wg.Wait()
+		if n.Load() != 2 {
+			t.Errorf("n is %d after Wait, want 2", n.Load())
+		}
+	}
+	run(t)
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		s.Go("A", func() { run(t) })
+		s.Run()
+	})
+}
+
+func TestCond(t *testing.T) {
+	run := func(start func(f func())) {
+		var mu sync.Mutex
+		c := sync.NewCond(&mu)
+		ready, woken := false, 0
+		for range 2 {
+			start(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				for !ready {
+					c.Wait()
+				}
+				woken++
+			})
+		}
+		start(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			ready = true
+			c.Broadcast()
+		})
+	}
+	bubble.Run(t, func(*testing.T) { run(func(f func()) { go f() }) })
+	interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		run(func(f func()) { s.Go("A", f) })
+		s.Run()
+	})
+	// A signal that comes before the wait is lost, which a test must be able to see.
+	c := sync.NewCond(&sync.Mutex{})
+	c.Signal()
+	c.L.Lock()
+	done := make(chan bool)
+	go func() { c.L.Lock(); c.Signal(); c.L.Unlock(); close(done) }()
+	c.Wait()
+	c.L.Unlock()
+	<-done
+}
+
+func TestOnce(t *testing.T) {
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		runs := 0
+		value := sync.OnceValue(func() int { runs++; return 7 })
+		for _, name := range []string{"A", "B", "C"} {
+			s.Go(name, func() {
+				if got := value(); got != 7 {
+					t.Errorf("got %d, want 7", got)
+				}
+			})
+		}
+		s.Run()
+		if runs != 1 {
+			t.Errorf("it ran %d times, want once", runs)
+		}
+	})
+	f := sync.OnceFunc(func() { panic("boom") })
+	for range 2 {
+		func() {
+			defer func() {
+				if v := recover(); v != "boom" {
+					t.Errorf("recovered %v, want boom each time", v)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+func TestMapAndAtomics(t *testing.T) {
+	if !fails(t, func(s *interleave.Schedule) bool {
+		var m sync.Map
+		winners := 0
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() {
+				if _, ok := m.Load("k"); !ok {
+					m.Store("k", name)
+					winners++
+				}
+			})
+		}
+		s.Run()
+		return winners != 1
+	}) {
+		t.Error("Load, then Store was expected to let both win in some schedule")
+	}
+	if !fails(t, func(s *interleave.Schedule) bool {
+		var n atomic.Int64
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() { n.Store(n.Load() + 1) })
+		}
+		s.Run()
+		return n.Load() != 2
+	}) {
+		t.Error("Load, then Store was expected to lose an update in some schedule")
+	}
+	if fails(t, func(s *interleave.Schedule) bool {
+		var n atomic.Int64
+		for _, name := range []string{"A", "B"} {
+			s.Go(name, func() {
+				for old := n.Load(); !n.CompareAndSwap(old, old+1); old = n.Load() {
+				}
+			})
+		}
+		s.Run()
+		return n.Load() != 2
+	}) {
+		t.Error("CompareAndSwap was expected to lose nothing")
+	}
+}
+
+func BenchmarkMutex(b *testing.B) {
+	b.Run("standard", func(b *testing.B) {
+		var mu stdsync.Mutex
+		for b.Loop() {
+			mu.Lock()
+			mu.Unlock() //nolint:staticcheck // an empty section is what is measured
+		}
+	})
+	b.Run("interleave", func(b *testing.B) {
+		var mu sync.Mutex
+		for b.Loop() {
+			mu.Lock()
+			mu.Unlock() //nolint:staticcheck // likewise
+		}
+	})
+}
