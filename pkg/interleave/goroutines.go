@@ -17,21 +17,21 @@ func self() goroutine {
 	return g
 }
 
+// stacks is what look reads, kept from one look to the next. It is guarded by
+// exploring.
+var stacks = make([]byte, 64<<10)
+
 // look reads the stacks of all goroutines. It reports whether one that is newer
 // than root is on its way in root's bubble, and whether one waits for what is not
 // in the bubble, such as a lock. A goroutine that helps the garbage collector is
 // in no bubble meanwhile.
 func look(root goroutine) (busy, lock bool) {
-	buf := make([]byte, 256<<10)
-	for {
-		n := runtime.Stack(buf, true)
-		if n < len(buf) {
-			buf = buf[:n]
-			break
-		}
-		buf = make([]byte, 2*len(buf))
+	n := runtime.Stack(stacks, true)
+	for n == len(stacks) {
+		stacks = make([]byte, 2*len(stacks))
+		n = runtime.Stack(stacks, true)
 	}
-	for entry := range bytes.SplitSeq(buf, []byte("\n\n")) {
+	for entry := range bytes.SplitSeq(stacks[:n], []byte("\n\n")) {
 		g, state := parseHeader(entry)
 		if g.id <= root.id || g.bubble != root.bubble && g.bubble != 0 {
 			continue

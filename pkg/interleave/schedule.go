@@ -35,6 +35,8 @@ type Schedule struct {
 	root   goroutine // of the body
 	mu     sync.Mutex
 	state  state // and what follows is guarded by mu
+	others int   // goroutines that are no actors, as Run begins
+	alone  bool  // there have been no others since
 	actors []*actor
 	byID   map[int]*actor
 	new    []*parking // of goroutines that are no actors yet
@@ -144,10 +146,12 @@ func (s *Schedule) Pass(d time.Duration) {
 // Note adds what came of the calling actor's last point to the story: the value
 // that was read, for example. It is safe for concurrent use.
 func (s *Schedule) Note(format string, args ...any) {
-	id := self().id
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.byID[id]
+	a := s.running()
+	if a == nil {
+		a = s.byID[self().id]
+	}
 	for i, e := range slices.Backward(s.events) {
 		if a != nil && s.actors[e.actor] == a {
 			s.events[i].text += " → " + fmt.Sprintf(format, args...)
@@ -162,11 +166,7 @@ func (s *Schedule) Park(what string, ready func() bool) bool {
 }
 
 func (s *Schedule) park(p *parking) bool {
-	g := self()
-	if g.bubble != s.root.bubble || g.id == s.root.id {
-		return false
-	}
-	p.id, p.gate = g.id, make(chan bool, 1)
+	p.gate = make(chan bool, 1)
 	if !s.enter(p) {
 		return false
 	}
@@ -176,24 +176,64 @@ func (s *Schedule) park(p *parking) bool {
 	return true
 }
 
+// enter puts the calling goroutine at a point. It reports false where points are
+// passed.
 func (s *Schedule) enter(p *parking) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch s.state {
-	case before, after:
+	if s.state == before || s.state == after {
 		return false
-	case over:
+	}
+	a := s.running()
+	if a == nil {
+		g := self()
+		if g.bubble != s.root.bubble || g.id == s.root.id {
+			return false
+		}
+		p.id, a = g.id, s.byID[g.id]
+	}
+	switch {
+	case s.state == over:
 		p.gate <- false
 		return true
-	case during:
-	}
-	if a := s.byID[p.id]; a != nil {
+	case a != nil:
 		a.parked = p
-	} else {
+	default:
 		s.new = append(s.new, p)
 	}
 	s.stir()
 	return true
+}
+
+// running returns the actor that was let go last, if nobody else can be the
+// caller: all other actors are at points, and no goroutine was born. To ask the
+// runtime who it is takes longer than all else that a point does. It is called
+// with mu held.
+func (s *Schedule) running() *actor {
+	if s.state != during || !s.alone || s.last < 0 {
+		return nil
+	}
+	for i, a := range s.actors {
+		if (i == s.last) != (a.parked == nil && !a.done) {
+			return nil
+		}
+	}
+	if !s.noneBorn() {
+		return nil
+	}
+	return s.actors[s.last]
+}
+
+// noneBorn reports whether the actors are all the goroutines that there are
+// besides those from before Run. It is called with mu held.
+func (s *Schedule) noneBorn() bool {
+	n := s.others
+	for _, a := range s.actors {
+		if !a.done {
+			n++
+		}
+	}
+	return runtime.NumGoroutine() == n
 }
 
 // stir says that somebody came to a point or ended. It is called with mu held.
@@ -215,10 +255,14 @@ func (s *Schedule) Run() {
 	}
 	s.ran = true
 	s.enterState(during)
+	s.others = runtime.NumGoroutine()
 	for i := range s.actors {
 		s.start(s.actors[i])
 		s.settle()
 	}
+	s.mu.Lock()
+	s.alone = s.noneBorn()
+	s.mu.Unlock()
 	for {
 		could, open := s.moves()
 		switch {
@@ -263,6 +307,7 @@ func (s *Schedule) settle() {
 	s.quiet()
 	s.mu.Lock()
 	s.moved = false
+	s.alone = s.alone && s.noneBorn()
 	slices.SortFunc(s.new, func(a, b *parking) int { return a.id - b.id })
 	strangers := s.new
 	s.new = nil
@@ -309,9 +354,9 @@ func (s *Schedule) quiet() {
 }
 
 // someoneMoved gives the actor that was let go some time to come to its next
-// point, which nearly all do at once.
+// point. With one processor nearly all do before it is the explorer's turn again.
 func (s *Schedule) someoneMoved() bool {
-	for range 200 {
+	for range 10 {
 		s.mu.Lock()
 		moved := s.moved
 		s.mu.Unlock()
