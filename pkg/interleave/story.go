@@ -15,8 +15,12 @@ const (
 	maxLines   = 40 // of a story; the first and the last are shown
 )
 
-// replay is the story of a schedule and the command that tries just it again.
+// replay is the story of a schedule and the command that tries just it again, if
+// there was a choice in it.
 func (s *Schedule) replay(t *testing.T, number string) string {
+	if len(s.trace) == 0 {
+		return "no actor came to a point"
+	}
 	schedule := formatMoves(s.trace)
 	if number != "1" {
 		schedule = number + ":" + schedule

@@ -47,6 +47,9 @@ func declarations(decl ast.Decl) map[string]ast.Node {
 		name := decl.Name.Name
 		decl.Body = nil
 		if decl.Recv != nil {
+			if !ast.IsExported(receiver(decl.Recv.List[0].Type)) {
+				return nil // a method of what nobody can name is no API
+			}
 			name = receiver(decl.Recv.List[0].Type) + "." + name
 			decl.Recv.List[0].Names = nil // what the method calls itself is its own affair
 		}
