@@ -1,0 +1,250 @@
+//go:build solutions
+
+package races
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
+	"github.com/backend-kata/dojo/pkg/interleave/sync/atomic"
+)
+
+// The errors of this package, to be found with [errors.Is].
+var (
+	ErrRequest   = errors.New("this cannot be booked or transferred by anybody")
+	ErrTaken     = errors.New("a seat is taken")
+	ErrFunds     = errors.New("there is not enough money in the account")
+	ErrNoAccount = errors.New("there is no such account")
+	ErrPanicked  = errors.New("the start panicked")
+)
+
+// A Counter gives out ticket numbers. The zero value has given out none. It is safe for concurrent use.
+type Counter struct {
+	issued atomic.Int64
+}
+
+// Next returns the next number: 1, 2, 3 and so on, each of them once.
+func (c *Counter) Next() int {
+	return int(c.issued.Add(1)) // one operation: to add and then to load would let two callers load the same
+}
+
+// Issued returns how many numbers were given out.
+func (c *Counter) Issued() int {
+	return int(c.issued.Load())
+}
+
+// A Hall has numbered seats, from 0. It is safe for concurrent use.
+type Hall struct {
+	mu    sync.Mutex // guards owner, from the look to the booking
+	owner []string   // "" for a free seat
+}
+
+// NewHall returns a hall with so many free seats.
+func NewHall(seats int) *Hall {
+	return &Hall{owner: make([]string, seats)}
+}
+
+// Book books seats for a customer, all of them or none.
+func (h *Hall) Book(customer string, seats ...int) error {
+	if customer == "" || len(seats) == 0 {
+		return ErrRequest
+	}
+	for i, seat := range seats {
+		if seat < 0 || seat >= len(h.owner) || slices.Contains(seats[:i], seat) {
+			return ErrRequest
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, seat := range seats {
+		if h.owner[seat] != "" {
+			return ErrTaken
+		}
+	}
+	for _, seat := range seats {
+		h.owner[seat] = customer
+	}
+	return nil
+}
+
+// Seats returns who has each seat, or "" for a free one.
+func (h *Hall) Seats() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.owner)
+}
+
+// A Store holds numbers for all offices. Each call is atomic, and there are no others.
+type Store interface {
+	// Load returns the value of a key, which is 0 until somebody sets it.
+	Load(key string) int
+	// CompareAndSwap sets the value of a key to next if it is old, and reports whether it did.
+	CompareAndSwap(key string, old, next int) bool
+}
+
+// Deposit adds an amount to the value of a key, which others change too, and returns the value that it set. It tries until
+// nobody was in between; somebody else got through each time that it did not.
+func Deposit(s Store, key string, amount int) int {
+	for {
+		old := s.Load(key)
+		if s.CompareAndSwap(key, old, old+amount) {
+			return old + amount
+		}
+	}
+}
+
+// A Bank moves money between accounts. It is safe for concurrent use.
+type Bank struct {
+	journal  func(from, to string, amount int)
+	accounts map[string]*account // never changes
+}
+
+type account struct {
+	mu      sync.Mutex // guards balance; several are locked in the order of their names
+	balance int
+}
+
+// NewBank opens an account for each name, with that balance. The journal is called for every transfer that is made.
+func NewBank(balances map[string]int, journal func(from, to string, amount int)) *Bank {
+	b := &Bank{journal: journal, accounts: map[string]*account{}}
+	for name, balance := range balances {
+		b.accounts[name] = &account{balance: balance}
+	}
+	return b
+}
+
+// Transfer moves an amount from one account to another, which may be the same.
+func (b *Bank) Transfer(from, to string, amount int) error {
+	source, target := b.accounts[from], b.accounts[to]
+	switch {
+	case amount <= 0:
+		return ErrRequest
+	case source == nil || target == nil:
+		return ErrNoAccount
+	}
+	defer b.lock(from, to)()
+	if source.balance < amount {
+		return ErrFunds
+	}
+	source.balance -= amount
+	target.balance += amount
+	b.journal(from, to, amount)
+	return nil
+}
+
+// Balances returns the balances of all accounts at one moment.
+func (b *Bank) Balances() map[string]int {
+	defer b.lock(slices.Collect(maps.Keys(b.accounts))...)()
+	balances := map[string]int{}
+	for name, a := range b.accounts {
+		balances[name] = a.balance
+	}
+	return balances
+}
+
+// lock locks accounts, each once, and returns what unlocks them. All callers lock in the order of the names, so there is
+// never a circle of those who hold one and wait for the next.
+func (b *Bank) lock(names ...string) (unlock func()) {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, name := range names {
+		b.accounts[name].mu.Lock()
+	}
+	return func() {
+		for _, name := range names {
+			b.accounts[name].mu.Unlock()
+		}
+	}
+}
+
+// A Lazy value is made when it is asked for. It is safe for concurrent use.
+type Lazy[T any] struct {
+	start func() (T, error)
+
+	mu      sync.Mutex // guards current; not held while start runs
+	current *attempt[T]
+}
+
+// An attempt is one run of start. What it holds may be read when ended is closed.
+type attempt[T any] struct {
+	ended chan struct{}
+	value T
+	err   error
+}
+
+// NewLazy returns a value that start will make.
+func NewLazy[T any](start func() (T, error)) *Lazy[T] {
+	return &Lazy[T]{start: start}
+}
+
+// Get returns the value. The first call makes it, and those that come meanwhile wait for it.
+func (l *Lazy[T]) Get() (T, error) {
+	a, mine := l.attempt()
+	if mine {
+		l.run(a)
+	}
+	<-a.ended
+	return a.value, a.err
+}
+
+// attempt returns the attempt that is under way or was right, or a new one that is the caller's to run.
+func (l *Lazy[T]) attempt() (a *attempt[T], mine bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current != nil {
+		return l.current, false
+	}
+	l.current = &attempt[T]{ended: make(chan struct{}), err: ErrPanicked}
+	return l.current, true
+}
+
+// run is deferred where it matters: a panic of start must neither leave the others waiting nor the attempt in place.
+func (l *Lazy[T]) run(a *attempt[T]) {
+	defer func() {
+		if a.err != nil {
+			l.mu.Lock()
+			l.current = nil
+			l.mu.Unlock()
+		}
+		close(a.ended)
+	}()
+	a.value, a.err = l.start()
+}
+
+// A Board shows the price list of the day. The zero value shows an empty one. It is safe for concurrent use.
+type Board struct {
+	current atomic.Pointer[PriceList] // replaced, and never changed
+}
+
+// Publish replaces the price list, whole.
+func (b *Board) Publish(prices map[string]int) {
+	b.current.Store(&PriceList{prices: maps.Clone(prices)})
+}
+
+// Current returns the price list as it is now. It is never nil.
+func (b *Board) Current() *PriceList {
+	if p := b.current.Load(); p != nil {
+		return p
+	}
+	return &empty
+}
+
+var empty PriceList
+
+// A PriceList never changes.
+type PriceList struct {
+	prices map[string]int // nobody else has it
+}
+
+// Price returns the price of a kind of ticket, and whether the list has it.
+func (p *PriceList) Price(ticket string) (price int, ok bool) {
+	price, ok = p.prices[ticket]
+	return price, ok
+}
+
+// Len returns how many kinds of tickets the list has.
+func (p *PriceList) Len() int {
+	return len(p.prices)
+}
