@@ -3,6 +3,7 @@ package interleave
 import (
 	"bytes"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 )
 
@@ -16,6 +17,29 @@ func self() goroutine {
 	g, _ := parseHeader(buf[:runtime.Stack(buf[:], false)])
 	return g
 }
+
+// births counts the goroutines that the program has started, which unlike the
+// number of those alive never hides one behind another that has ended. Reading it
+// takes 0.1 µs, and it is exact on one processor. A goroutine that is not the
+// bubble's counts too: then Schedule asks the runtime more often than it must.
+type births struct {
+	sample []metrics.Sample
+	before uint64
+}
+
+func newBirths() births {
+	b := births{sample: []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}}
+	b.before = b.now()
+	return b
+}
+
+func (b births) now() uint64 {
+	metrics.Read(b.sample)
+	return b.sample[0].Value.Uint64()
+}
+
+// since returns how many were started since b was made.
+func (b births) since() int { return int(b.now() - b.before) }
 
 // stacks is what look reads, kept from one look to the next. It is guarded by
 // exploring.

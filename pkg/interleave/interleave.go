@@ -53,7 +53,12 @@
 // earlier from an earlier schedule come first. No schedule is run twice, and the
 // order is the same in every run. A switch where the actor is blocked or done
 // costs nothing. There are 6 schedules of two actors with 2 points each, 90 of
-// three, 70 of two with 4 points, and 34,650 of three with 4.
+// three, 70 of two with 4 points, and 34,650 of three with 4. A schedule of such
+// actors takes 40 µs, and 120 to 180 µs with -race (BenchmarkSchedules).
+//
+// The schedule that fails is therefore one with the fewest preemptions. It need not
+// be the one with the fewest points among those: a test that has failed cannot go
+// on to look for another.
 //
 // # What counts as blocked
 //
@@ -147,7 +152,7 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, s *Schedule
 		search.tried++
 		s := newSchedule(search.prefix)
 		runOne(t, s, func(t *testing.T) { body(t, s) }, func() string { return search.describe(s, isOnly) + s.replay(t, number) })
-		search.add(s.trace)
+		search.add(s.choices())
 	}
 	report := search.report()
 	if !report.Exhausted && !isOnly {

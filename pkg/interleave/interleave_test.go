@@ -8,8 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	stdsync "sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +83,8 @@ var neutralities = []struct {
 	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`github\.com/backend-kata/dojo/pkg/interleave/`), ""},
 	{regexp.MustCompile(`goroutine \d+ waits`), "goroutine N waits"},
+	{regexp.MustCompile(`init\.func\d+`), "init.funcN"},                                     // by place in programs
+	{regexp.MustCompile(`\(\*Schedule\)\.Run\.\(\*Schedule\)\.start`), "(*Schedule).start"}, // where it is inlined
 	{regexp.MustCompile(`(\w+\.go):\d+ *`), "$1:N "},
 }
 
@@ -229,24 +233,37 @@ func TestWaitingIsNoDeadlock(t *testing.T) {
 	}
 }
 
-// A standard lock held at a point blocks the others and is no failure.
-func TestStandardLock(t *testing.T) {
-	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
-		mu := make(chan bool, 1)
-		n := 0
-		for _, name := range []string{"A", "B"} {
-			s.Go(name, func() {
-				s.Point("begin")
-				mu <- true
-				increment(s, &n)
-				<-mu
-			})
+// A channel for a lock, or a standard lock, held at a point blocks the others and
+// is no failure.
+func TestOtherLocks(t *testing.T) {
+	channel, mutex := make(chan bool, 1), new(stdsync.Mutex)
+	for _, tt := range []struct {
+		name         string
+		lock, unlock func()
+	}{
+		{"channel", func() { channel <- true }, func() { <-channel }},
+		{"mutex", mutex.Lock, mutex.Unlock},
+	} {
+		r := interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			channel = make(chan bool, 1) // of this bubble
+			n := 0
+			for _, name := range []string{"A", "B", "C"} {
+				s.Go(name, func() {
+					s.Point("begin")
+					tt.lock()
+					increment(s, &n)
+					tt.unlock()
+				})
+			}
+			s.Run()
+			if n != 3 {
+				t.Errorf("%s: n is %d, want 3", tt.name, n)
+			}
+		})
+		if !r.Exhausted || r.Schedules < 6 {
+			t.Errorf("%s: the report is %+v, want all schedules, and at least the 6 orders of three actors", tt.name, r)
 		}
-		s.Run()
-		if n != 2 {
-			t.Errorf("n is %d, want 2", n)
-		}
-	})
+	}
 }
 
 // In all schedules of a crash somebody else can go on, and time can pass.
@@ -275,4 +292,49 @@ func TestCrashAndTime(t *testing.T) {
 	if !r.Exhausted || outcomes["AB"] == 0 || outcomes["BA"] == 0 || outcomes["B"] == 0 || outcomes["A"] != 0 || outcomes[""] != 0 {
 		t.Errorf("the outcomes are %v after %+v", outcomes, r)
 	}
+}
+
+// Who comes to a point is never mistaken: not where one goroutine ends as another
+// is born, and not where one was there before Run.
+func TestWhoIsAtAPoint(t *testing.T) {
+	interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		leave := make(chan bool)
+		go func() { <-leave }()
+		s.Go("A", func() {
+			s.Point("begin")
+			close(leave)
+			runtime.Gosched()
+			done := make(chan bool)
+			go func() {
+				s.Point("child")
+				close(done)
+			}()
+			runtime.Gosched()
+			s.Point("wait")
+			<-done
+		})
+		s.Go("B", func() { s.Point("begin") })
+		s.Run()
+	})
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		jobs, worked := make(chan int), 0
+		go func() {
+			for range jobs {
+				s.Point("work")
+				worked++
+			}
+		}()
+		s.Go("A", func() {
+			for job := range 3 {
+				jobs <- job // the second waits for the worker, which is at its point
+			}
+			s.Point("close")
+			close(jobs)
+		})
+		s.Run()
+		synctest.Wait()
+		if worked != 3 {
+			t.Errorf("the worker did %d jobs, want 3", worked)
+		}
+	})
 }

@@ -94,6 +94,29 @@ var programs = map[string]func(t *testing.T){
 			s.Run()
 		})
 	},
+	"lost-wake-up": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var mu sync.Mutex
+			ready, changed := false, sync.NewCond(&mu)
+			s.Go("waiter", func() {
+				mu.Lock()
+				is := ready
+				mu.Unlock()
+				mu.Lock()
+				defer mu.Unlock()
+				if !is {
+					changed.Wait()
+				}
+			})
+			s.Go("signaller", func() {
+				mu.Lock()
+				defer mu.Unlock()
+				ready = true
+				changed.Signal()
+			})
+			s.Run()
+		})
+	},
 	"crash": func(t *testing.T) {
 		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
 			paid, noted := false, false

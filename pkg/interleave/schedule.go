@@ -25,18 +25,19 @@ const (
 type Schedule struct {
 	prefix []move // the choices that are given
 
-	t     *testing.T
-	wake  chan struct{} // has a token when somebody came to a point or ended
-	ran   bool
-	lock  bool // somebody was seen to wait for a lock, so synctest.Wait would not return
-	trace []choice
-	last  int // the actor that went last; -1 for none
+	t    *testing.T
+	wake chan struct{} // has a token when somebody came to a point or ended
+	ran  bool
+	lock bool // somebody was seen to wait for a lock, so synctest.Wait would not return
+	last int  // the actor that was chosen last; -1 for none
 
 	root   goroutine // of the body
 	mu     sync.Mutex
 	state  state // and what follows is guarded by mu
-	others int   // goroutines that are no actors, as Run begins
-	alone  bool  // there have been no others since
+	trace  []choice
+	births births
+	alone  bool // the actors are all the goroutines that were born in the bubble
+	going  int  // the actor that was let go last, or started
 	actors []*actor
 	byID   map[int]*actor
 	new    []*parking // of goroutines that are no actors yet
@@ -59,6 +60,7 @@ type actor struct {
 	mortal  bool
 	run     func() // nil for a goroutine that the code under test started
 	parked  *parking
+	started bool
 	done    bool
 	crashed bool
 }
@@ -85,6 +87,7 @@ func newSchedule(prefix []move) *Schedule {
 // begin is called in the bubble.
 func (s *Schedule) begin(t *testing.T) {
 	s.t, s.root, s.wake = t, self(), make(chan struct{}, 1)
+	s.births, s.alone = newBirths(), true
 	hook.Set(s)
 }
 
@@ -206,34 +209,35 @@ func (s *Schedule) enter(p *parking) bool {
 }
 
 // running returns the actor that was let go last, if nobody else can be the
-// caller: all other actors are at points, and no goroutine was born. To ask the
-// runtime who it is takes longer than all else that a point does. It is called
-// with mu held.
+// caller: all other actors are at points, and they are all the goroutines that the
+// bubble has. To ask the runtime who calls takes longer than all else that a point
+// does. It is called with mu held.
 func (s *Schedule) running() *actor {
-	if s.state != during || !s.alone || s.last < 0 {
+	if s.state != during || !s.alone {
 		return nil
 	}
 	for i, a := range s.actors {
-		if (i == s.last) != (a.parked == nil && !a.done) {
+		if (i == s.going) != (a.started && a.parked == nil && !a.done) {
 			return nil
 		}
 	}
-	if !s.noneBorn() {
+	if !s.onlyActors() {
 		return nil
 	}
-	return s.actors[s.last]
+	return s.actors[s.going]
 }
 
-// noneBorn reports whether the actors are all the goroutines that there are
-// besides those from before Run. It is called with mu held.
-func (s *Schedule) noneBorn() bool {
-	n := s.others
+// onlyActors reports whether no goroutine was born besides the actors. It is
+// called with mu held.
+func (s *Schedule) onlyActors() bool {
+	started := 0
 	for _, a := range s.actors {
-		if !a.done {
-			n++
+		if a.started {
+			started++
 		}
 	}
-	return runtime.NumGoroutine() == n
+	s.alone = s.alone && s.births.since() == started
+	return s.alone
 }
 
 // stir says that somebody came to a point or ended. It is called with mu held.
@@ -255,14 +259,10 @@ func (s *Schedule) Run() {
 	}
 	s.ran = true
 	s.enterState(during)
-	s.others = runtime.NumGoroutine()
 	for i := range s.actors {
-		s.start(s.actors[i])
+		s.start(i)
 		s.settle()
 	}
-	s.mu.Lock()
-	s.alone = s.noneBorn()
-	s.mu.Unlock()
 	for {
 		could, open := s.moves()
 		switch {
@@ -284,7 +284,12 @@ func (s *Schedule) enterState(now state) {
 	s.state = now
 }
 
-func (s *Schedule) start(a *actor) {
+func (s *Schedule) start(i int) {
+	s.mu.Lock()
+	s.onlyActors() // a goroutine of the body's counts, too
+	a := s.actors[i]
+	a.started, s.going = true, i
+	s.mu.Unlock()
 	bubble.Go(s.t, func() {
 		id := self().id
 		s.mu.Lock()
@@ -303,17 +308,15 @@ func (s *Schedule) start(a *actor) {
 // settle waits until nobody can go on without a choice, and takes in who came to
 // a first point.
 func (s *Schedule) settle() {
-	s.t.Helper()
 	s.quiet()
 	s.mu.Lock()
 	s.moved = false
-	s.alone = s.alone && s.noneBorn()
 	slices.SortFunc(s.new, func(a, b *parking) int { return a.id - b.id })
 	strangers := s.new
 	s.new = nil
 	s.mu.Unlock()
 	for _, p := range strangers {
-		a := &actor{name: fmt.Sprintf("goroutine %d", s.strangers()+1), parked: p}
+		a := &actor{name: fmt.Sprintf("goroutine %d", s.strangers()+1), parked: p, started: true}
 		s.add(a)
 		s.mu.Lock()
 		s.byID[p.id] = a
@@ -393,13 +396,14 @@ func (s *Schedule) moves() (could []move, open bool) {
 // choose makes the next choice: the one that is given or else the usual one,
 // which is to go on with the same actor.
 func (s *Schedule) choose(could []move) move {
-	s.t.Helper()
 	c := choice{could: could, took: could[0], last: s.last, preempted: slices.Contains(could, move{actor: s.last})}
 	n := len(s.trace)
 	switch {
 	case n == maxChoices:
+		s.t.Helper()
 		s.t.Fatalf("%s has come to %d points: it seems never to end", s.actors[s.last].name, n)
 	case n < len(s.prefix) && !slices.Contains(could, s.prefix[n]):
+		s.t.Helper()
 		s.t.Fatalf("the same choices led elsewhere: choice %d of %d cannot be made. The code depends on something else than the schedule "+
 			"(a random number, the order of a map, a select with several cases ready), or the schedule is of another version of it",
 			n+1, len(s.prefix))
@@ -408,6 +412,8 @@ func (s *Schedule) choose(could []move) move {
 	case c.preempted:
 		c.took = move{actor: s.last}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.trace = append(s.trace, c)
 	s.last = c.took.actor
 	return c.took
@@ -423,7 +429,7 @@ func (s *Schedule) do(m move) {
 		a.crashed = true
 		text = "crashes before " + text
 	} else {
-		a.parked = nil
+		a.parked, s.going = nil, m.actor
 	}
 	s.events = append(s.events, event{m.actor, text})
 	s.mu.Unlock()

@@ -94,7 +94,7 @@ func (q *search) report() Report {
 // describe says which schedule of the search failed.
 func (q *search) describe(s *Schedule, isOnly bool) string {
 	preemptions := 0
-	for _, c := range s.trace {
+	for _, c := range s.choices() {
 		preemptions += c.cost(c.took)
 	}
 	switch {

