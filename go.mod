@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/google/go-cmp v0.7.0
+	golang.org/x/net v0.62.0
 )
 
 require github.com/anishathalye/porcupine v1.3.1

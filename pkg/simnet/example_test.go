@@ -1,0 +1,186 @@
+package simnet_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/rpc"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/simnet"
+)
+
+// Without latency a network works outside of a bubble as well. A client and a
+// server of net/http need nothing but the host's dialer and listener.
+func ExampleNetwork() {
+	var network simnet.Network
+	prices, shop := network.Host("prices"), network.Host("shop")
+	l, err := prices.Listen("tcp", ":80")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s costs 7.50", r.URL.Path)
+	}))
+	client := shop.Client()
+	resp, err := client.Get("http://prices/tea")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(string(body), err)
+	// Output: /tea costs 7.50 <nil>
+}
+
+// A link fails one way at a time. Errors are those of a real network.
+func ExampleNetwork_Fail() {
+	var network simnet.Network
+	network.Fail("shop", "prices", simnet.Refuse)
+	network.Host("prices")
+	_, err := network.Host("shop").Dial("tcp", "prices:80")
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, syscall.ECONNREFUSED))
+	// Output:
+	// dial tcp prices:80: connect: connection refused
+	// true
+}
+
+// Arith is a service of net/rpc.
+type Arith struct{}
+
+// Double answers with twice the number.
+func (Arith) Double(n int, answer *int) error {
+	*answer = 2 * n
+	return nil
+}
+
+// Whatever speaks over a net.Conn works, such as net/rpc.
+func ExampleHost_Dial() {
+	var network simnet.Network
+	l, err := network.Host("server").Listen("tcp", ":7000")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	server := rpc.NewServer()
+	if err := server.Register(Arith{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			server.ServeConn(c)
+		}
+	}()
+	conn, err := network.Host("client").Dial("tcp", "server:7000")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client := rpc.NewClient(conn)
+	defer client.Close()
+	answer := 0
+	err = client.Call("Arith.Double", 21, &answer)
+	fmt.Println(conn.LocalAddr(), "→", conn.RemoteAddr(), answer, err)
+	// Output: client:49152 → server:7000 42 <nil>
+}
+
+// A failureDetector is the code under test: it hears beats, and takes the peer
+// for dead when none has come for a while.
+type failureDetector struct {
+	patience time.Duration
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (d *failureDetector) beat() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = time.Now()
+}
+
+func (d *failureDetector) dead() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Since(d.last) > d.patience
+}
+
+// run sends a beat every second, and hears the peer's, until the connection is
+// closed.
+func (d *failureDetector) run(conn io.ReadWriter) {
+	d.beat()
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		for {
+			if _, err := conn.Write([]byte{1}); err != nil {
+				return
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-over:
+				return
+			}
+		}
+	}()
+	for {
+		if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+			return
+		}
+		d.beat()
+	}
+}
+
+// Two nodes watch each other over a connection. When the network fails one way,
+// they disagree, which a test with a switch for "the node is down" never shows:
+// left takes right for dead, while right hears left and does not know. After the
+// link has healed, TCP brings all beats at once, and both agree again.
+func TestExampleFailureDetector(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		network := &simnet.Network{Default: simnet.Link{Latency: 20 * time.Millisecond}}
+		l, err := network.Host("right").Listen("tcp", ":7000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		leftConn, err := network.Host("left").Dial("tcp", "right:7000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leftConn.Close()
+		rightConn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rightConn.Close()
+		left, right := &failureDetector{patience: 5 * time.Second}, &failureDetector{patience: 5 * time.Second}
+		bubble.Go(t, func() { left.run(leftConn) })
+		bubble.Go(t, func() { right.run(rightConn) })
+		expect := func(when string, leftDead, rightDead bool) {
+			t.Helper()
+			if left.dead() != rightDead || right.dead() != leftDead {
+				t.Errorf("%s: left says that right is dead: %t, want %t; right says that left is: %t, want %t\n%s",
+					when, left.dead(), rightDead, right.dead(), leftDead, network.Trace())
+			}
+		}
+
+		time.Sleep(time.Minute)
+		expect("after a quiet minute", false, false)
+		network.Fail("right", "left", simnet.BlackHole)
+		time.Sleep(time.Minute)
+		expect("with the way from right to left broken", false, true)
+		network.Heal("left", "right")
+		time.Sleep(time.Minute)
+		expect("after healing", false, false)
+	})
+}

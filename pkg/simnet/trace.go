@@ -1,0 +1,236 @@
+package simnet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How much the trace remembers: the connections that are over, and what happened
+// on each.
+const (
+	keptWires  = 1000
+	keptEvents = 1000
+)
+
+// An event is a line of the trace.
+type event struct {
+	at   time.Duration
+	side int // of the wire: who did it
+	text string
+}
+
+// wire starts the record of a dial.
+func (n *Network) wire(from string, to Addr) *wire {
+	w := &wire{net: n, link: n.link(from, to.Host), back: n.link(to.Host, from), address: to, began: n.now(), dropped: -1}
+	w.news.L = &w.mu
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.wires == nil {
+		n.wires = map[*wire]struct{}{}
+	}
+	n.wires[w] = struct{}{}
+	return w
+}
+
+// finish keeps a wire for the trace only.
+func (n *Network) finish(w *wire) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.wires, w)
+	n.finished = append(n.finished, w)
+	if len(n.finished) > keptWires {
+		old := n.finished[0]
+		n.finished = slices.Delete(n.finished, 0, 1)
+		if len(old.events) > 0 { // nobody writes to it any more
+			n.gone = max(n.gone, old.events[len(old.events)-1].at+1)
+		}
+	}
+}
+
+// tell notes an event of the dial.
+func (w *wire) tell(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note(w.net.now(), 0, text)
+}
+
+// note keeps an event. The wire is locked.
+func (w *wire) note(at time.Duration, side int, text string) {
+	if len(w.events) == keptEvents {
+		w.dropped = w.events[0].at
+		w.events = slices.Delete(w.events, 0, 1)
+	}
+	w.events = append(w.events, event{at, side, text})
+}
+
+// describe says what a Write sent, and how it fares.
+func describe(b []byte, f fate, arrives time.Duration) string {
+	s := fmt.Sprintf("%d B", len(b))
+	if line := firstLine(b); line != "" {
+		s = line + " · " + s
+	}
+	if f.lost > 0 {
+		s += fmt.Sprintf(", lost %s, sent again after %v", times(f.lost), f.late)
+	}
+	switch {
+	case f.fault == Reset:
+		return s + ", is answered by a reset"
+	case arrives == never:
+		return s + ", is swallowed"
+	}
+	return s + fmt.Sprintf(", arrives at %v", arrives)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// firstLine returns the first line of a text, or nothing if it is none.
+func firstLine(b []byte) string {
+	const longest = 60
+	line, _, _ := strings.Cut(string(b[:min(len(b), longest+1)]), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	for _, r := range line {
+		if r < ' ' || r > '~' {
+			return ""
+		}
+	}
+	if len(line) > longest {
+		line = line[:longest] + "…"
+	}
+	return line
+}
+
+// OpenConns returns the connections of which at least one end is not closed, like
+// "shop:49152 → prices:80", in order. Idle ones of an [http.Client] are among
+// them until its CloseIdleConnections has been called and the goodbye has arrived.
+func (n *Network) OpenConns() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var open []string
+	for w := range n.wires {
+		w.mu.Lock()
+		if c := w.ends[0]; c != nil {
+			open = append(open, fmt.Sprintf("%v → %v", c.local, c.remote))
+		}
+		w.mu.Unlock()
+	}
+	slices.Sort(open)
+	return open
+}
+
+// Trace returns what passed until now, a line each: when, between whom, and what.
+// Connections between two addresses are numbered in the order of their dials.
+// Equal runs in a bubble have equal traces. It remembers the last 1,000
+// connections that are over, and the last 1,000 lines of each.
+func (n *Network) Trace() string {
+	var b strings.Builder
+	lines, from := n.lines()
+	if from > 0 {
+		fmt.Fprintf(&b, "what happened before %v is forgotten\n", from)
+	}
+	when, where := 0, 0
+	for _, l := range lines {
+		when, where = max(when, len(l.at.String())), max(where, len([]rune(l.where)))
+	}
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%*v  %-*s  %s\n", when, l.at, where, l.where, l.text)
+	}
+	return b.String()
+}
+
+// A line is an event with its place.
+type line struct {
+	event
+
+	where string
+	wire  int // its rank
+	seq   int // on the wire
+}
+
+// lines returns the events in an order that does not depend on which goroutine
+// ran first, and from when on they are complete.
+func (n *Network) lines() ([]line, time.Duration) {
+	now := n.now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	from := n.gone
+	var lines []line
+	for i, e := range n.changes {
+		lines = append(lines, line{event: e, where: "network", wire: -1, seq: i})
+	}
+	for rank, r := range n.records() {
+		from = max(from, r.dropped+1)
+		for i, e := range r.events {
+			lines = append(lines, line{event: e, where: r.where(e.side), wire: rank, seq: i})
+		}
+	}
+	lines = slices.DeleteFunc(lines, func(l line) bool { return l.at < from || l.at > now })
+	slices.SortFunc(lines, func(a, b line) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.wire, b.wire), cmp.Compare(a.seq, b.seq))
+	})
+	return lines, from
+}
+
+// A record is what happened on a wire.
+type record struct {
+	from, to string
+	number   int
+	began    time.Duration
+	dropped  time.Duration
+	events   []event
+	story    string
+}
+
+func (r record) where(side int) string {
+	if side == 0 {
+		return fmt.Sprintf("%s → %s #%d", r.from, r.to, r.number)
+	}
+	return fmt.Sprintf("%s → %s #%d", r.to, r.from, r.number)
+}
+
+// records returns the wires in the order of their dials. Where that is the same
+// the story of each decides, and wires of one story can change places.
+func (n *Network) records() []record {
+	var records []record
+	for w := range n.wires {
+		records = append(records, w.record())
+	}
+	for _, w := range n.finished {
+		records = append(records, w.record())
+	}
+	slices.SortFunc(records, func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), cmp.Compare(a.story, b.story))
+	})
+	numbers := map[[2]string]int{}
+	for i := range records {
+		r := &records[i]
+		numbers[[2]string{r.from, r.to}]++
+		r.number = numbers[[2]string{r.from, r.to}]
+	}
+	return records
+}
+
+func (w *wire) record() record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := record{from: w.link.from, to: w.address.String(), began: w.began, dropped: w.dropped, events: slices.Clone(w.events)}
+	// Where both ways take time, what the two ends do in one instant is not cause
+	// and effect, and either may have come first.
+	duplex := w.link.load().Latency > 0 && w.back.load().Latency > 0
+	slices.SortStableFunc(r.events, func(a, b event) int {
+		order := cmp.Compare(a.at, b.at)
+		if order == 0 && duplex {
+			order = cmp.Compare(a.side, b.side)
+		}
+		return order
+	})
+	r.story = fmt.Sprint(r.events)
+	return r
+}
