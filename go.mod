@@ -3,11 +3,11 @@ module github.com/backend-kata/dojo
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/google/go-cmp v0.7.0
 )
-
-require github.com/anishathalye/porcupine v1.3.1
 
 require (
 	github.com/stretchr/testify v1.12.1
