@@ -28,12 +28,10 @@ func TestExamplePool(t *testing.T) {
 		{0.95, 600 * time.Millisecond},
 	} {
 		bubble.Run(t, func(t *testing.T) {
-			pool := make(chan struct{}, 4)
+			pool := loadgen.NewStation(4)
 			query := func(_ context.Context, n int) error {
-				pool <- struct{}{}
-				defer func() { <-pool }()
-				takes := rand.New(rand.NewPCG(uint64(n), 20)).ExpFloat64() * 20
-				time.Sleep(time.Duration(takes * float64(time.Millisecond)))
+				takes := 20 * rand.New(rand.NewPCG(uint64(n), 20)).ExpFloat64()
+				pool.Do(time.Duration(takes * float64(time.Millisecond)))
 				return nil
 			}
 			report := loadgen.Open{Arrivals: loadgen.Steady(200*tt.load, 3*time.Minute).Poisson(4)}.Run(t.Context(), query)
@@ -69,7 +67,7 @@ func ExampleOpen() {
 		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
 			return err
 		}
-		return loadgen.Status(answer.StatusCode)
+		return loadgen.Answer(answer.StatusCode, answer.Header)
 	}
 	report := loadgen.Open{Arrivals: loadgen.Steady(1000, 10*time.Millisecond).Even()}.Run(context.Background(), get)
 	fmt.Println(report.Sent, "sent,", report.Good, "good,", report.Refused, "refused")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // Handler sends requests straight to a handler, without a network. The request
@@ -12,21 +14,35 @@ func Handler(h http.Handler, request func(ctx context.Context, n int) *http.Requ
 	return func(ctx context.Context, n int) error {
 		w := &statusWriter{header: http.Header{}}
 		h.ServeHTTP(w, request(ctx, n))
-		return Status(max(w.status, http.StatusOK))
+		return Answer(max(w.status, http.StatusOK), w.header)
 	}
 }
 
-// Status says what an HTTP status means to load: 429 and 503 are refusals,
-// every other status from 500 on is a failure, and the rest was served.
-func Status(code int) error {
+// Answer says what an HTTP answer means to load: the status 429 or 503 is a
+// [*RefusedError], every other from 500 on is a failure, and the rest was
+// served.
+func Answer(status int, header http.Header) error {
 	switch {
-	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
-		return fmt.Errorf("status %d: %w", code, ErrRefused)
-	case code >= http.StatusInternalServerError:
-		return fmt.Errorf("status %d", code)
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+		seconds, _ := strconv.Atoi(header.Get("Retry-After")) // 0 for a date, which nobody here sends
+		return &RefusedError{Status: status, After: time.Duration(max(seconds, 0)) * time.Second}
+	case status >= http.StatusInternalServerError:
+		return fmt.Errorf("status %d", status)
 	}
 	return nil
 }
+
+// A RefusedError is an answer that turns a request away. It wraps [ErrRefused].
+type RefusedError struct {
+	Status int
+	After  time.Duration // from Retry-After in seconds, or 0
+}
+
+// Error names the status.
+func (e *RefusedError) Error() string { return fmt.Sprintf("status %d: %v", e.Status, ErrRefused) }
+
+// Unwrap returns ErrRefused.
+func (e *RefusedError) Unwrap() error { return ErrRefused }
 
 // A statusWriter keeps the status and drops the rest.
 type statusWriter struct {

@@ -120,14 +120,11 @@ func stalls(n int) time.Duration {
 	return ms
 }
 
-// inTurn is a server with one worker and a queue without a bound. Its lock is
-// a channel, since in a bubble a mutex held by a sleeper stops the clock.
+// inTurn serves one request after the other.
 func inTurn(takes func(n int) time.Duration) loadgen.Send {
-	free := make(chan struct{}, 1)
+	server := loadgen.NewStation(1)
 	return func(_ context.Context, n int) error {
-		free <- struct{}{}
-		time.Sleep(takes(n))
-		<-free
+		server.Do(takes(n))
 		return nil
 	}
 }
