@@ -7,7 +7,7 @@ LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 MODULES := . cmd/dojo bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help test kata prove lint soak bench fmt tidy shipped
+.PHONY: help test kata prove lint soak bench figures fmt tidy shipped
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ lint: shipped ## both configurations, on the shipped stubs
 bench: ## benchmarks: the packages, and katas beside well-kept libraries
 	go test -run '^$$' -bench . -benchmem ./pkg/...
 	cd bench && GOWORK=off go test -tags solutions -run '^$$' -bench . -benchmem ./...
+
+figures: ## run the simulations behind the answers' figures, and draw them
+	GOWORK=off go test -tags solutions -run '^TestFigure' $(sort $(dir $(wildcard ./solutions/*/figures_test.go))) -args -update
 
 fmt: ## format everything
 	$(LINT) fmt ./...

@@ -127,6 +127,11 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		{"another symptom", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "and is 8") }, `the failure does not say "and is 8"`},
 		{"a symptom of the stub's", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "was expected to be 3") }, "the stub's failure says"},
 		{"a patch that does not fit", func(t *testing.T, b *bench) { b.edit(t, mistake, "-	return 3", "-	return 33") }, "hunk 1 does not fit the reference"},
+		{"a figure", func(t *testing.T, b *bench) { b.write(t, "solutions/saga/figures_test.go", figureTest("")) }, ""},
+		{"an old figure", func(t *testing.T, b *bench) {
+			b.write(t, "solutions/saga/figures_test.go", figureTest(`t.Error("saga.csv is not current")`))
+		}, "    saga.csv is not current\n"},
+		{"a figure that does not compile", func(t *testing.T, b *bench) { b.write(t, "solutions/saga/figures_test.go", figureTest("x")) }, "the figures cannot be made"},
 		{"a mistake that does not compile", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return seven") }, "Three.patch does not compile"},
 	}
 	base := wholeKata(t)
@@ -142,6 +147,19 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 				t.Errorf("the proof was expected to find %q, and printed:\n%s", test.want, out)
 			}
 		})
+	}
+}
+
+func figureTest(body string) string {
+	return "//go:build solutions\n\npackage saga\n\nimport \"testing\"\n\nfunc TestFigure(t *testing.T) { " + body + " }\n\nfunc TestNoFigure(t *testing.T) { t.Error(\"is not asked for\") }\n"
+}
+
+func TestProveFixDrawsFigures(t *testing.T) {
+	b := wholeKata(t)
+	b.write(t, "solutions/saga/figures_test.go", strings.Replace(figureTest(`if !*update { t.Error("old") }`),
+		"import \"testing\"", "import (\n\"flag\"\n\"testing\"\n)\n\nvar update = flag.Bool(\"update\", false, \"\")", 1))
+	if whole, out := b.prove(t, true); !whole {
+		t.Errorf("--fix was expected to draw the figures:\n%s", out)
 	}
 }
 

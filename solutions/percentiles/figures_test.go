@@ -3,26 +3,19 @@
 package percentiles_test
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/solutions/internal/figure"
 	"github.com/backend-kata/dojo/solutions/percentiles"
 )
 
-// The figures and numbers of docs/percentiles.md come from here:
-//
-//	go test -tags solutions -v ./solutions/percentiles            # prints the numbers, checks the figures
-//	go test -tags solutions ./solutions/percentiles -args -update # draws the figures
-var update = flag.Bool("update", false, "write docs/figures/percentiles-*")
+// The figures and numbers of docs/percentiles.md come from here. With -v the
+// tests print the numbers; make figures draws.
 
 // A stall of 5 s in 100 s at 100 requests a second is measured in three ways.
 func TestFigureStall(t *testing.T) {
@@ -43,13 +36,8 @@ func TestFigureStall(t *testing.T) {
 		must(t, percentiles.Pace(due, n, interval, stallingServer()))
 	})
 
-	lines := []line{
-		{name: "from the send", class: "a", at: 6, of: sent},
-		{name: "from when it was due", class: "b", at: 1800, of: due},
-		{name: "from the send, corrected", class: "c", at: 700, of: corrected},
-	}
 	rows := [][]string{{"quantile", "from_the_send_ms", "corrected_ms", "from_when_due_ms"}}
-	for i := 0; i <= 160; i++ {
+	for i := range 161 {
 		q := 1 - math.Pow(10, -float64(i)/40) // four nines, forty points for each
 		row := []string{fmt.Sprintf("%.6f", q)}
 		for _, h := range []*percentiles.Histogram{sent, corrected, due} {
@@ -62,7 +50,21 @@ func TestFigureStall(t *testing.T) {
 			milliseconds(sent, q), milliseconds(corrected, q), milliseconds(due, q))
 	}
 	t.Logf("values: from the send %d, corrected %d, from when due %d", sent.Count(), corrected.Count(), due.Count())
-	current(t, "percentiles-stall", rows, stallChart(lines))
+	figure.Current(t, "percentiles-stall", rows, figure.Chart{
+		Title: "A stall of 5 s in 100 s, measured three ways",
+		Alt:   "Latency by percentile. Measured from the send, p99 is below 2 ms; measured from when the request was due, p99 is 4 s.",
+		X: figure.Axis{Label: "percentile", Scale: figure.Nines(4), Ticks: []figure.Tick{
+			{At: 0, Name: "p0"}, {At: 0.9, Name: "p90"}, {At: 0.99, Name: "p99"}, {At: 0.999, Name: "p99.9"}, {At: 0.9999, Name: "p99.99"},
+		}},
+		Y: figure.Axis{Label: "latency; 100 requests a second, 1 ms each", Scale: figure.Log(0.5, 30_000), Ticks: []figure.Tick{
+			{At: 1, Name: "1 ms"}, {At: 10, Name: "10 ms"}, {At: 100, Name: "100 ms"}, {At: 1000, Name: "1 s"}, {At: 10_000, Name: "10 s"},
+		}},
+		Lines: []figure.Line{
+			{Name: "from the send", Role: figure.Wrong, Points: spectrum(sent), Label: figure.Place{X: 0.9997, Y: 3, End: true}},
+			{Name: "from when it was due", Role: figure.Right, Points: spectrum(due), Label: figure.Place{X: 0.9998, Y: 8500, End: true}},
+			{Name: "from the send, corrected", Role: figure.Halfway, Points: spectrum(corrected), Label: figure.Place{X: 0.9998, Y: 700, End: true}},
+		},
+	})
 }
 
 // stallingServer answers in 1 ms to a few, and stands still from second 30 to second 35.
@@ -88,7 +90,35 @@ func TestFigureFanOut(t *testing.T) {
 	}
 	t.Logf("a page of 100 calls meets a p99 in %.1f %%, a p99.9 in %.1f %% of all cases",
 		100*percentiles.SlowChance(0.99, 100), 100*percentiles.SlowChance(0.999, 100))
-	current(t, "percentiles-fanout", rows, fanOutChart())
+	figure.Current(t, "percentiles-fanout", rows, figure.Chart{
+		Title: "How many pages meet a slow call",
+		Alt:   "Share of pages with a slow call by calls of the page: with the p99, 63 percent of pages of 100 calls.",
+		X:     figure.Axis{Label: "calls that the page makes", Scale: figure.Linear(0, 200), Ticks: figure.Even(0, 200, 50, "%g")},
+		Y:     figure.Axis{Label: "share of pages with at least one call beyond the percentile", Scale: figure.Linear(0, 100), Ticks: figure.Even(0, 100, 25, "%g %%")},
+		Lines: []figure.Line{
+			{Name: "p99: 63 % at 100 calls", Role: figure.Wrong, Points: slowPages(0.99), Label: figure.Place{X: 104, Y: 58}},
+			{Name: "p99.9: 10 % at 100 calls", Role: figure.Right, Points: slowPages(0.999), Label: figure.Place{X: 200, Y: 23, End: true}},
+		},
+	})
+}
+
+// spectrum is a histogram as a line: latency in milliseconds by quantile.
+func spectrum(h *percentiles.Histogram) [][2]float64 {
+	var points [][2]float64
+	for i := range 401 {
+		q := 1 - math.Pow(10, -float64(i)/100)
+		points = append(points, [2]float64{q, milliseconds(h, q)})
+	}
+	return points
+}
+
+// slowPages is the share of pages, in percent, by calls of the page.
+func slowPages(q float64) [][2]float64 {
+	var points [][2]float64
+	for calls := 0; calls <= 200; calls += 2 {
+		points = append(points, [2]float64{float64(calls), 100 * percentiles.SlowChance(q, calls)})
+	}
+	return points
 }
 
 func must(t *testing.T, err error) {
@@ -104,149 +134,4 @@ func milliseconds(h *percentiles.Histogram, q float64) float64 {
 		panic(err)
 	}
 	return d.Seconds() * 1000
-}
-
-// current checks that a figure's files are what they would be now, or writes them.
-func current(t *testing.T, name string, rows [][]string, svg string) {
-	t.Helper()
-	var table bytes.Buffer
-	for _, row := range rows {
-		fmt.Fprintln(&table, strings.Join(row, ","))
-	}
-	for ext, want := range map[string]string{".csv": table.String(), ".svg": svg} {
-		path := filepath.Join("..", "..", "docs", "figures", name+ext)
-		if *update {
-			must(t, os.WriteFile(path, []byte(want), 0o644))
-			continue
-		}
-		got, err := os.ReadFile(path)
-		must(t, err)
-		if strings.ReplaceAll(string(got), "\r\n", "\n") != want {
-			t.Errorf("%s is not current: go test -tags solutions ./solutions/percentiles -args -update", path)
-		}
-	}
-}
-
-// A line of the first chart, with its name at the height, in milliseconds, where there is room.
-type line struct {
-	name, class string
-	at          float64
-	of          *percentiles.Histogram
-}
-
-const (
-	width, height            = 440, 360
-	left, right, top, bottom = 62, 14, 62, 52
-)
-
-// The colours are those of Okabe and Ito, of which each pair can be told apart without colour vision; the lines differ in
-// their dashes too.
-const style = `<style>
-text{font:14px system-ui,sans-serif;fill:#24292f}.t{font-weight:600;font-size:15px}.s{font-size:13px;fill:#57606a}
-.g{stroke:#d0d7de;stroke-width:1}path{fill:none;stroke-width:2.5}
-.a path{stroke:#c04d00}.a text{fill:#b34700;font-weight:600}.b path{stroke:#0072b2}.b text{fill:#0068a3;font-weight:600}
-.c path{stroke:#007a58;stroke-dasharray:6 4}.c text{fill:#00704f;font-weight:600}
-rect{fill:#fff}
-@media(prefers-color-scheme:dark){rect{fill:#0d1117}text{fill:#e6edf3}.s{fill:#9198a1}.g{stroke:#30363d}
-.a path{stroke:#e69f00}.a text{fill:#e69f00}.b path{stroke:#56b4e9}.b text{fill:#56b4e9}.c path{stroke:#2fc79a}.c text{fill:#2fc79a}}
-</style>
-`
-
-// A chart maps values to the place on the paper.
-type chart struct {
-	out  strings.Builder
-	x, y func(float64) float64
-}
-
-func newChart(title, subtitle, xLabel, alt string, x, y func(float64) float64) *chart {
-	c := &chart{
-		x: func(v float64) float64 { return left + x(v)*(width-left-right) },
-		y: func(v float64) float64 { return height - bottom - y(v)*(height-top-bottom) },
-	}
-	fmt.Fprintf(&c.out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n", width, height, alt)
-	fmt.Fprint(&c.out, style)
-	fmt.Fprintf(&c.out, "<rect width=\"%d\" height=\"%d\"/>\n", width, height)
-	fmt.Fprintf(&c.out, "<text class=\"t\" x=\"12\" y=\"22\">%s</text>\n<text class=\"s\" x=\"12\" y=\"42\">%s</text>\n", title, subtitle)
-	fmt.Fprintf(&c.out, "<text class=\"s\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", (left+width-right)/2, height-10, xLabel)
-	return c
-}
-
-func (c *chart) xTick(v float64, label string) {
-	x := c.x(v)
-	fmt.Fprintf(&c.out, "<line class=\"g\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n", x, x, top, height-bottom)
-	anchor := "middle"
-	if x > width-right-20 {
-		anchor = "end"
-		x = width - right + 8
-	}
-	fmt.Fprintf(&c.out, "<text class=\"s\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n", x, height-bottom+18, anchor, label)
-}
-
-func (c *chart) yTick(v float64, label string) {
-	y := c.y(v)
-	fmt.Fprintf(&c.out, "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n", left, width-right, y, y)
-	fmt.Fprintf(&c.out, "<text class=\"s\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", left-7, y+4, label)
-}
-
-// plot draws a line of points and its name.
-func (c *chart) plot(class, name string, atX, atY float64, anchor string, points [][2]float64) {
-	fmt.Fprintf(&c.out, "<g class=\"%s\"><path d=\"", class)
-	for i, p := range points {
-		fmt.Fprintf(&c.out, "%c%.1f %.1f", "ML"[min(i, 1)], c.x(p[0]), c.y(p[1]))
-	}
-	fmt.Fprintf(&c.out, "\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text></g>\n", atX, atY, anchor, name)
-}
-
-func (c *chart) String() string { return c.out.String() + "</svg>\n" }
-
-func stallChart(lines []line) string {
-	nines := func(q float64) float64 { return -math.Log10(1-q) / 4 } // 0 to four nines
-	c := newChart("A stall of 5 s in 100 s, measured in three ways", "latency; 100 requests a second, 1 ms each", "percentile",
-		"Latency by percentile. Measured from the send, p99 is below 2 ms; measured from when the request was due, p99 is 4 s.",
-		nines, func(ms float64) float64 { return math.Log10(ms/0.5) / math.Log10(20_000) })
-	for _, tick := range []struct {
-		q     float64
-		label string
-	}{{0, "p0"}, {0.9, "p90"}, {0.99, "p99"}, {0.999, "p99.9"}, {0.9999, "p99.99"}} {
-		c.xTick(tick.q, tick.label)
-	}
-	for _, tick := range []struct {
-		ms    float64
-		label string
-	}{{1, "1 ms"}, {10, "10 ms"}, {100, "100 ms"}, {1000, "1 s"}, {10_000, "10 s"}} {
-		c.yTick(tick.ms, tick.label)
-	}
-	for _, l := range lines {
-		var points [][2]float64
-		for i := 0; i <= 400; i++ {
-			q := 1 - math.Pow(10, -float64(i)/100)
-			points = append(points, [2]float64{q, milliseconds(l.of, q)})
-		}
-		c.plot(l.class, l.name, width-right-8, c.y(l.at), "end", points)
-	}
-	return c.String()
-}
-
-func fanOutChart() string {
-	c := newChart("How many pages meet a slow call", "share of pages with at least one call beyond the percentile", "calls that the page makes",
-		"Share of pages with a slow call by calls of the page: with the p99, 63 percent of pages of 100 calls.",
-		func(calls float64) float64 { return calls / 200 }, func(share float64) float64 { return share })
-	for calls := 0.0; calls <= 200; calls += 50 {
-		c.xTick(calls, fmt.Sprint(calls))
-	}
-	for share := 0; share <= 100; share += 25 {
-		c.yTick(float64(share)/100, fmt.Sprintf("%d %%", share))
-	}
-	for _, l := range []struct {
-		class, name string
-		q           float64
-		x, y        float64 // of the name
-	}{{"a", "p99: 63 % at 100 calls", 0.99, 104, 0.58}, {"b", "p99.9: 10 % at 100 calls", 0.999, 70, 0.17}} {
-		var points [][2]float64
-		for calls := 0; calls <= 200; calls += 2 {
-			points = append(points, [2]float64{float64(calls), percentiles.SlowChance(l.q, calls)})
-		}
-		c.plot(l.class, l.name, c.x(l.x), c.y(l.y), "start", points)
-	}
-	return c.String()
 }

@@ -52,6 +52,7 @@ func (p *proof) runs(ctx context.Context) error {
 		return err
 	})
 	group.Go(func() error { return p.reference(ctx) })
+	group.Go(func() error { return p.figures(ctx) })
 	for i, m := range p.mistakes {
 		group.Go(func() (err error) {
 			failures[i], err = p.mistake(ctx, m)

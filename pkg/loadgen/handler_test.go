@@ -1,0 +1,59 @@
+package loadgen_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+
+	"github.com/backend-kata/dojo/pkg/loadgen"
+)
+
+// answers is a handler that answers with the status in the path.
+var answers = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/empty":
+	case "/body":
+		w.Header().Set("Content-Type", "text/plain")
+		w.Write([]byte("hello"))
+	case "/early":
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusBadGateway)
+		w.WriteHeader(http.StatusOK) // comes too late
+	default:
+		code, _ := strconv.Atoi(r.URL.Path[1:])
+		w.WriteHeader(code)
+	}
+})
+
+func TestHandler(t *testing.T) {
+	tests := []struct {
+		path            string
+		refused, failed bool
+		why             string
+	}{
+		{"/empty", false, false, "a handler that writes nothing has answered 200"},
+		{"/body", false, false, "so has one that writes a body first"},
+		{"/204", false, false, "a success"},
+		{"/304", false, false, "an answer, if not a new one"},
+		{"/404", false, false, "the server did its work"},
+		{"/429", true, false, "the client is turned away"},
+		{"/503", true, false, "everybody is"},
+		{"/500", false, true, "broken"},
+		{"/early", false, true, "an informational status is not the answer, and only the first one after it is"},
+	}
+	for _, tt := range tests {
+		send := loadgen.Handler(answers, func(ctx context.Context, n int) *http.Request {
+			if n != 7 {
+				t.Errorf("%s: request %d was made, want 7", tt.path, n)
+			}
+			return httptest.NewRequestWithContext(ctx, http.MethodGet, tt.path, nil)
+		})
+		err := send(t.Context(), 7)
+		if errors.Is(err, loadgen.ErrRefused) != tt.refused || (err != nil) != (tt.refused || tt.failed) {
+			t.Errorf("%s: got %v, want refused %v, failed %v: %s", tt.path, err, tt.refused, tt.failed, tt.why)
+		}
+	}
+}
