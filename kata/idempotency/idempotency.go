@@ -43,7 +43,7 @@ func New(next http.Handler, c Config) http.Handler {
 }
 
 // Key returns what the handler passes on to a service that is keyed too, such as a payment provider: the same string for
-// each run of the same request, and another one for every other request. Without a key it returns "".
+// each run of the same request, and another one for another client, method, path or key. Without a key it returns "".
 func Key(ctx context.Context) string {
 	return ""
 }

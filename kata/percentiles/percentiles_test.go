@@ -428,7 +428,7 @@ func TestWindow(t *testing.T) {
 			for _, age := range []time.Duration{0, step - 1, step, 2 * step, span / 2, span - 1, span} {
 				time.Sleep(age - time.Since(recorded))
 				if got := w.Snapshot().Count(); got != 1 {
-					t.Fatalf("A value that is %v old is %d times in the window, and until its age is %v it is there once.", age, got, span)
+					t.Fatalf("A snapshot has a value of age %v %d times; up to and including the age of %v it is to be there once.", age, got, span)
 				}
 			}
 			time.Sleep(step)
