@@ -62,6 +62,7 @@ type request struct {
 	sent               time.Duration
 	ended              time.Duration // when the answer's header came, or the error
 	outcome            string
+	answered, closed   bool // there was an answer, and its body was closed
 }
 
 var names = []string{"product", "price", "stock", "reviews"}
@@ -207,19 +208,44 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	q.ended = time.Since(s.start)
 	if err != nil {
 		q.outcome = err.Error()
-	} else {
-		q.outcome = resp.Status
+		return nil, err
 	}
-	return resp, err
+	q.outcome, q.answered = resp.Status, true
+	resp.Body = &answer{resp.Body, q, s}
+	return resp, nil
+}
+
+// An answer notes that it was closed.
+type answer struct {
+	io.ReadCloser
+
+	request *request
+	shop    *shop
+}
+
+func (a *answer) Close() error {
+	a.shop.mu.Lock()
+	defer a.shop.mu.Unlock()
+	a.request.closed = true
+	return a.ReadCloser.Close()
 }
 
 // requests returns what was sent to a host.
 func (s *shop) requests(host string) []request {
+	return s.find(func(q *request) bool { return q.host == host })
+}
+
+// answered returns the requests for which an answer came.
+func (s *shop) answered() []request {
+	return s.find(func(q *request) bool { return q.answered })
+}
+
+func (s *shop) find(want func(*request) bool) []request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []request
 	for _, q := range s.sent {
-		if q.host == host {
+		if want(q) {
 			found = append(found, *q)
 		}
 	}
@@ -352,5 +378,8 @@ func (s *shop) closes(t *testing.T) {
 	time.Sleep(time.Minute) // dials that nobody waits for give up after 30 s
 	s.client.CloseIdleConnections()
 	time.Sleep(time.Minute)
+	for _, q := range s.answered() {
+		require.True(t, q.closed, "every answer was expected to be closed; that to %s %s%s, sent after %v, was not%s", q.method, q.host, q.path, q.sent, s.story())
+	}
 	require.Empty(t, s.network.OpenConns(), "no connection was expected to be left open; the network saw\n%s", s.network.Trace())
 }

@@ -30,9 +30,9 @@ func TestSideBySide(t *testing.T) {
 		require.Less(t, got.took, 450*ms, "the parts take 100 to 400 ms, and the page was expected to take as long as the slowest%s", s.story())
 		s.whole(t, got, productPage(), "all services answer")
 
-		s.answers("reviews", always(reply{body: "five stars"}))
+		s.answers("reviews", always(reply{status: http.StatusCreated, body: "five stars"}))
 		got = s.call(t, c, []partialfailure.Part{{Name: "opinions", Method: http.MethodPost, URL: "http://reviews/search", Body: []byte("about=7")}})
-		require.NoError(t, got.err, "a part that is fetched by POST was expected to be here%s", s.story())
+		require.NoError(t, got.err, "a part that is fetched by POST and answered 201 was expected to be here%s", s.story())
 		require.Equal(t, "five stars", string(got.page.Parts["opinions"]), "a part was expected to go by its own name%s", s.story())
 		require.Equal(t, []string{"about=7"}, s.bodies("reviews"), "the service was expected to get the body of the request")
 		s.closes(t)
@@ -266,6 +266,13 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 			"the service asked for 5 s, and the page has less",
 		},
 		{
+			[]float64{0.5},
+			[]reply{busy("5")},
+			5*time.Second + 4*latency,
+			nil,
+			"the service asked for 5 s, which is all that the page has left",
+		},
+		{
 			[]float64{0.5, 0.5, 0.5},
 			[]reply{busy(""), busy(""), busy("")},
 			200 * ms,
@@ -297,6 +304,17 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 		s.whole(t, s.call(t, partialfailure.New(s.pausing(time.Minute, []float64{0.5})), part("stock")), part("stock"), "the second attempt went well")
 		require.Equal(t, until.Sub(s.start), s.requests("stock")[1].sent, "the service gave a date as Retry-After, and the second attempt was expected then%s", s.story())
 		s.closes(t)
+	})
+	bubble.Run(t, func(t *testing.T) {
+		s := open(t)
+		s.answers("stock", inTurn(busy("30")))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Second, cancel)
+		got := s.callWith(ctx, t, partialfailure.New(s.pausing(time.Minute, []float64{0.5})), part("stock"))
+		require.ErrorIs(t, got.err, context.Canceled, "the caller is gone, and Page was expected to say so%s", s.story())
+		require.Equal(t, 10*time.Second, got.took, "the caller was gone in the middle of a pause, and Page was expected to return at once%s", s.story())
+		s.closes(t)
+		require.Len(t, s.requests("stock"), 1, "Page has returned, and no request of it was expected after that%s", s.story())
 	})
 }
 
@@ -352,7 +370,11 @@ func TestRetryBudget(t *testing.T) {
 				s.whole(t, s.call(t, c, part(host)), part(host), "the first attempt failed, and there is budget for a retry: "+why)
 			}
 		}
-		hiccups("stock", "five are always allowed")
+		s.answers("stock", always(reply{status: 503, retryAfter: "60"}))
+		for range 2 * floor {
+			s.missing(t, s.call(t, c, part("stock")), "stock", "the service asked for a longer pause than there is time")
+		}
+		hiccups("stock", "five are always allowed, and none has been made yet")
 		time.Sleep(2 * window)
 
 		s.answers("stock", always(reply{status: 503}))
@@ -360,7 +382,7 @@ func TestRetryBudget(t *testing.T) {
 		var pages sync.WaitGroup
 		for i := range 600 {
 			pages.Go(func() {
-				_, _ = c.Page(t.Context(), []partialfailure.Part{{Name: "stock", URL: fmt.Sprintf("http://stock/%d", i)}})
+				_, _ = c.Page(t.Context(), []partialfailure.Part{{Name: fmt.Sprint("part ", i), URL: fmt.Sprintf("http://stock/%d", i)}})
 			})
 			if i == 300 {
 				hiccups("price", "the outage of the stock is not the price's")
@@ -490,6 +512,23 @@ func TestFurtherHedging(t *testing.T) {
 			s.closes(t)
 		})
 	}
+	bubble.Run(t, func(t *testing.T) {
+		s := open(t)
+		cfg := s.config()
+		cfg.HedgeAfter = 50 * ms
+		s.answers("stock", inTurn(reply{hangs: true}))
+		s.answers("reviews", always(reply{takes: 500 * ms}))
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			_, _ = partialfailure.New(cfg).Page(t.Context(), productPage())
+		}()
+		time.Sleep(100 * ms)
+		require.Len(t, s.requests("stock"), 2, "the stock hangs, and a hedge was expected after 50 ms%s", s.story())
+		require.Zero(t, s.busy("stock"), "the stock is here, and its other request was expected to be given up at once, although the page still waits for the reviews%s", s.story())
+		<-over
+		s.closes(t)
+	})
 	bubble.Run(t, func(t *testing.T) {
 		s := open(t)
 		cfg := s.config()
