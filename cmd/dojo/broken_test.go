@@ -110,7 +110,7 @@ func (b *bench) open(t testing.TB) {
 		t.Fatal(err)
 	}
 	tools.Cache = filepath.Join(t.TempDir(), "cache")
-	tools.Limit = 2 * time.Second
+	tools.Limit = 4 * time.Second
 	b.desk = &desk{
 		Context: t.Context(),
 		Screen:  &terminal.Screen{Writer: &b.out, Width: 80},
@@ -214,13 +214,13 @@ func TestBrokenPrograms(t *testing.T) {
 			"✓  1", "✗  2", "The code ended the whole program, as os.Exit(3) does.", "✓  3",
 		}},
 		{"loop", "Second", "", "for n := 0; ; n++ {\n}", []string{
-			"✓  1", "✗  2", "The step did not end within 2s, and a goroutine is still running: a loop\n  without end?", "at:    kata/breaker/breaker.go:", "✓  3",
+			"✓  1", "✗  2", "The step did not end within 4s, and a goroutine is still running: a loop\n  without end?", "at:    kata/breaker/breaker.go:", "✓  3",
 		}},
 		{"loop in a bubble", "Third", "", "for n := 0; ; n++ {\n}", []string{
 			"✓  1", "✓  2", "✗  3", "kata/breaker/breaker.go:", "✓  4",
 		}},
 		{"deadlock on a channel", "Second", "", "<-make(chan int)\nreturn 2", []string{
-			"✓  1", "✗  2", "The step did not end within 2s, and its goroutines wait for each other:", "[chan receive] at kata/breaker/breaker.go:9", "✓  3",
+			"✓  1", "✗  2", "The step did not end within 4s, and its goroutines wait for each other:", "[chan receive] at kata/breaker/breaker.go:9", "✓  3",
 		}},
 		{"deadlock on a channel in a bubble", "Third", "", "<-make(chan int)\nreturn 3", []string{
 			"✓  1", "✓  2", "✗  3", "breaker.go:11", "✓  4",

@@ -48,7 +48,8 @@ type Place struct {
 	End  bool
 }
 
-// A Span is a part of the x axis with a name, such as that of a spike.
+// A Span is a part of the x axis with a name, such as that of a spike. The name
+// stands at its upper right.
 type Span struct {
 	Name     string
 	From, To float64
@@ -119,7 +120,7 @@ func (c Chart) svg(note string) string {
 	for _, s := range c.Spans {
 		from, to := c.x(s.From), c.x(s.To)
 		fmt.Fprintf(&out, "<rect class=\"span\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", from, top, to-from, height-top-bottom)
-		text(&out, "", "middle", (from+to)/2, top+15, s.Name)
+		text(&out, "", "start", to+4, top+13, s.Name)
 	}
 	text(&out, "title", "start", 12, 22, c.Title)
 	text(&out, "", "start", 12, 43, c.Y.Label)
