@@ -16,6 +16,7 @@ import (
 
 	"github.com/backend-kata/dojo/kata/backpressure"
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 // Every accepted job is handled once.
@@ -72,6 +73,28 @@ func TestBounds(t *testing.T) {
 			require.Equal(t, tt.workers, s.peak, "at most %d jobs were expected to run at once; %d did%s", tt.workers, s.peak, s.story())
 		})
 	}
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
+		gate, handled, accepted := make(chan struct{}), 0, 0
+		q, err := backpressure.New(backpressure.Config[int]{Workers: 1, Capacity: 1, Handle: func(context.Context, int) { <-gate; handled++ }})
+		require.NoError(t, err, "one worker and a capacity of 1 are a right configuration")
+		synctest.Wait()
+		for id := range 3 {
+			x.Go(fmt.Sprintf("TrySubmit %d", id), func() {
+				x.Point("begin")
+				err := q.TrySubmit(id)
+				x.Note("%v", err)
+				if err == nil {
+					accepted++
+				}
+			})
+		}
+		x.Run()
+		close(gate)
+		require.NoError(t, q.Close(t.Context()), "Close was expected to succeed, since nothing holds the jobs up")
+		require.LessOrEqual(t, accepted, 2, "one worker is busy and one job may wait, and %d jobs were accepted of three that came at the same time", accepted)
+		require.Positive(t, accepted, "nothing ran, and the first of three jobs that came at the same time was expected to be accepted")
+		require.Equal(t, accepted, handled, "%d jobs were accepted, and were expected to be handled; %d were", accepted, handled)
+	})
 }
 
 // TrySubmit says full at once, and a job that it refused never runs.

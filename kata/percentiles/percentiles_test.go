@@ -11,6 +11,7 @@ import (
 
 	"github.com/backend-kata/dojo/kata/percentiles"
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 // A quantile of a few values is one of them, found by nearest rank.
@@ -270,6 +271,36 @@ func TestConcurrentUse(t *testing.T) {
 		}
 		if h.Count() != 2*count {
 			t.Fatalf("A histogram of %d values merged with itself has counted %d, and was to count each value twice.", count, h.Count())
+		}
+	})
+
+	// In every order of the locks: a reader sees all of a merge or nothing.
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
+		h, other := percentiles.NewHistogram(), percentiles.NewHistogram()
+		record(t, h, 5*time.Millisecond)
+		record(t, other, time.Millisecond, 9*time.Millisecond)
+		var counts [2]uint64
+		x.Go("Merge", func() {
+			if err := h.Merge(other); err != nil {
+				t.Errorf("Merge failed: %v", err)
+			}
+		})
+		x.Go("Record", func() { record(t, other, time.Second) })
+		x.Go("Count", func() {
+			for i := range counts {
+				counts[i] = h.Count()
+				x.Note("%d", counts[i])
+			}
+		})
+		x.Run()
+		merged := h.Count() - 1
+		for _, n := range counts {
+			if n != 1 && n != 1+merged {
+				t.Fatalf("Two or three values were merged into a histogram of one, and a reader saw a merge by half: a count of %d, before it was %d.", n, 1+merged)
+			}
+		}
+		if counts[0] > counts[1] {
+			t.Fatalf("A reader saw a count of %d, and after it one of %d.", counts[0], counts[1])
 		}
 	})
 }

@@ -11,8 +11,9 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
 // ErrFull is TrySubmit's answer where there is no room.

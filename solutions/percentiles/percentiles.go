@@ -9,8 +9,9 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
-	"sync"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
 // The errors of this package, to be found with [errors.Is].
