@@ -94,6 +94,42 @@ func ExampleHost_Dial() {
 	// Output: client:49152 → server:7000 42 <nil>
 }
 
+// The network heals while the client is still trying, and the trace tells why the
+// answer took 7 s: SYNs leave after 0, 1, 3 and 7 s.
+func TestExampleTrace(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		network := simnet.Network{Seed: 1, Default: simnet.Link{Latency: 5 * time.Millisecond}}
+		shop, prices := network.Host("shop"), network.Host("prices")
+		server := simnet.NewTestServer(t, prices, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "7.50")
+		}))
+		client := shop.Client()
+		defer client.CloseIdleConnections()
+
+		network.Partition("shop", "prices")
+		time.AfterFunc(5*time.Second, func() { network.Heal("shop", "prices") })
+		resp, err := client.Get(server.URL + "/price/1")
+		if err != nil {
+			t.Fatalf("Get failed: %v\n%s", err, network.Trace())
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		sameTrace(t, &network, `
+    0s  network              shop → prices: black hole
+    0s  network              prices → shop: black hole
+    0s  shop → prices:80 #1  dials
+    0s  shop → prices:80 #1  SYN is swallowed
+    1s  shop → prices:80 #1  SYN is swallowed
+    3s  shop → prices:80 #1  SYN is swallowed
+    5s  network              shop → prices: healthy
+    5s  network              prices → shop: healthy
+ 7.01s  shop → prices:80 #1  is connected
+ 7.01s  shop → prices:80 #1  GET /price/1 HTTP/1.1 · 94 B, arrives at 7.015s
+7.015s  prices:80 → shop #1  HTTP/1.1 200 OK · 120 B, arrives at 7.02s
+`)
+	})
+}
+
 // A failureDetector is the code under test: it hears beats, and takes the peer
 // for dead when none has come for a while.
 type failureDetector struct {

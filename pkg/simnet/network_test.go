@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -619,6 +622,55 @@ func TestWritesDoNotMix(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whatever the weather, each end reads what the other wrote, in order and once.
+func TestStreamsSurviveTheWeather(t *testing.T) {
+	for seed := range uint64(20) {
+		n := &simnet.Network{Seed: seed}
+		inPair(t, n, func(p *pair) {
+			weather := rand.New(rand.NewPCG(seed, 0))
+			var ends sync.WaitGroup
+			for _, ways := range []struct{ from, to net.Conn }{{p.client, p.server}, {p.server, p.client}} {
+				sent := make([]byte, 20_000)
+				for i := range sent {
+					sent[i] = byte(weather.Uint32())
+				}
+				size := 1 + weather.IntN(3000)
+				ends.Go(func() {
+					for chunk := range slices.Chunk(sent, size) {
+						if _, err := ways.from.Write(chunk); err != nil {
+							t.Error(err)
+						}
+						time.Sleep(100 * ms)
+					}
+				})
+				ends.Go(func() {
+					got := make([]byte, len(sent))
+					if _, err := io.ReadFull(ways.to, got); err != nil || !bytes.Equal(got, sent) {
+						t.Errorf("seed %d: other bytes arrived than were sent, or not all: %v", seed, err)
+					}
+				})
+			}
+			for range 50 {
+				time.Sleep(time.Duration(weather.Int64N(int64(2 * time.Second))))
+				from, to := "shop", "prices"
+				if weather.IntN(2) == 0 {
+					from, to = to, from
+				}
+				switch weather.IntN(3) {
+				case 0:
+					n.Fail(from, to, simnet.BlackHole)
+				case 1:
+					n.Heal(from, to)
+				case 2:
+					n.SetLink(from, to, simnet.Link{Latency: time.Duration(weather.Int64N(int64(time.Second))), Jitter: 50 * ms, Loss: 0.2})
+				}
+			}
+			n.Heal("shop", "prices")
+			ends.Wait()
+		})
+	}
 }
 
 func TestOpenConns(t *testing.T) {

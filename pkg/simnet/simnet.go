@@ -77,6 +77,11 @@
 // does not order goroutines that the code under test leaves unordered, and the race
 // detector sees what it would see on a real one.
 //
+// # Cost
+//
+// On two cores a request on a kept connection takes about 30 µs, in a bubble or
+// not, and about 45 µs over loopback; BenchmarkRequest compares them.
+//
 // # Limits
 //
 // Equal bytes sent between the same hosts in the same instant have the same fate.
