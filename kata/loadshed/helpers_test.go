@@ -230,10 +230,10 @@ type unread struct{ reads atomic.Int64 }
 func (u *unread) Read([]byte) (int, error) { u.reads.Add(1); return 0, io.EOF }
 func (u *unread) Close() error             { return nil }
 
-// overload sends a multiple of the capacity for 15 s.
+// overload sends a multiple of the capacity for 10 s.
 func overload(t *testing.T, times float64) {
 	t.Helper()
-	r := open().alone(t.Context(), clients{pattern: loadgen.Steady(times*capacity, 15*time.Second), seed: 1})
+	r := open().alone(t.Context(), clients{pattern: loadgen.Steady(times*capacity, 10*time.Second), seed: 1})
 	honest(t, r)
 	inTime(t, r)
 	got := r.Between(settling, r.To)

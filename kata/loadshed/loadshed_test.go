@@ -108,16 +108,16 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// When the spike ends, service is normal within 25 s, even though clients try again.
-// All of this traffic is critical, clients wait for 2 s at most, and each makes four attempts.
+// When the spike ends, service is normal within 20 s, even though clients try again.
+// All of this traffic is critical, clients wait for 2 s at most, and each makes three attempts.
 func TestAfterTheSpike(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
-		const before, spike, after, recovery = 5 * time.Second, 5 * time.Second, 35 * time.Second, 25 * time.Second
+		const before, spike, after, recovery = 5 * time.Second, 4 * time.Second, 25 * time.Second, 20 * time.Second
 		r := open().alone(t.Context(), clients{
 			pattern:  loadgen.Spike(0.6*capacity, 4*capacity, before, spike, after),
 			seed:     1,
 			critical: true,
-			attempts: 4,
+			attempts: 3,
 		})
 		early := r.Between(0, before)
 		require.GreaterOrEqual(t, early.Share(), 0.98, "before the spike, 98 %% of clients were expected to be served at their first attempt; %.1f %% were%s", 100*early.Share(), story(r))
@@ -183,9 +183,9 @@ func TestFurtherCapacityChanges(t *testing.T) {
 func TestFurtherTenants(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		reports := open().run(t.Context(),
-			clients{pattern: loadgen.Steady(0.2*capacity, 15*time.Second), seed: 1, tenant: "small"},
-			clients{pattern: loadgen.Steady(0.2*capacity, 15*time.Second), seed: 2, tenant: "other"},
-			clients{pattern: loadgen.Steady(10*capacity, 15*time.Second), seed: 3, tenant: "large"})
+			clients{pattern: loadgen.Steady(0.2*capacity, 12*time.Second), seed: 1, tenant: "small"},
+			clients{pattern: loadgen.Steady(0.2*capacity, 12*time.Second), seed: 2, tenant: "other"},
+			clients{pattern: loadgen.Steady(10*capacity, 12*time.Second), seed: 3, tenant: "large"})
 		all := 0.0
 		for _, r := range reports {
 			honest(t, r)

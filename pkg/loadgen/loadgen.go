@@ -26,11 +26,11 @@
 // [Station] simulates a fixed number of workers, and [Retry] makes users who
 // give up and come back.
 //
-// The nearest peers are github.com/tsenart/vegeta and k6, which send over a
-// real network in real time; vegeta too is an open loop. "Coordinated omission" is
-// Gil Tene's name for the fault of the closed loop (How NOT to Measure Latency, 2013). Schroeder,
-// Wierman and Harchol-Balter compared the two (Open Versus Closed: A
-// Cautionary Tale, NSDI 2006).
+// The nearest peers are github.com/tsenart/vegeta and k6 with its arrival-rate
+// executors, open loops too, which send over a real network in real time.
+// "Coordinated omission" is Gil Tene's name for the fault of the closed loop
+// (How NOT to Measure Latency). Schroeder, Wierman and Harchol-Balter compared
+// the two loops (Open Versus Closed: A Cautionary Tale, NSDI 2006).
 //
 // # How it is decided
 //
@@ -40,7 +40,7 @@
 // any other a failure. Goodput is good answers a second. Percentiles are of what
 // was served, good and late together: a quick refusal would flatter them.
 //
-// Latencies are kept in an HDR histogram of 59 KiB with an error of at most
+// Latencies are kept in an HDR histogram of 57 KiB with an error of at most
 // 1 %; its library has no dependencies. The largest latency is exact.
 //
 // # Limits

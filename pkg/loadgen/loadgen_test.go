@@ -366,7 +366,7 @@ func TestExpect(t *testing.T) {
 func TestTimelineOfALongRun(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		r := loadgen.Open{Arrivals: loadgen.Steady(1, 100*time.Second).Even()}.Run(t.Context(), func(context.Context, int) error { return nil })
-		if rows := strings.Count(r.Timeline(), "\n") - 1; rows != 25 {
+		if rows := strings.Count(r.Timeline(), "\n") - 3; rows != 25 {
 			t.Errorf("100 intervals are told in %d rows, want 25 of 4 each:\n%s", rows, r.Timeline())
 		}
 	})

@@ -140,7 +140,8 @@ func (r *Report) String() string {
 // 30 are joined, two or more to a row.
 func (r *Report) Timeline() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%10s %8s %8s %8s %8s %8s %10s   a second; answered at worst after\n", "from", "sent", "good", "late", "refused", "failed", "worst")
+	out.WriteString("requests a second, by when they were due, and the longest wait for an answer\n\n")
+	fmt.Fprintf(&out, "%10s %8s %8s %8s %8s %8s %10s\n", "from", "sent", "good", "late", "refused", "failed", "longest")
 	step := (len(r.Intervals) + 29) / 30
 	for part := range slices.Chunk(r.Intervals, max(step, 1)) {
 		sum := part[0]

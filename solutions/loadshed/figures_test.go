@@ -121,10 +121,10 @@ func TestFigureLoad(t *testing.T) {
 	})
 }
 
-// A spike of 5 s, from clients who give up after 2 s and make four attempts.
+// A spike of 4 s, from clients who give up after 2 s and make three attempts.
 // Answers are counted by attempt, in the two seconds in which it began.
 func TestFigureSpike(t *testing.T) {
-	const before, spike, after = 10 * time.Second, 5 * time.Second, 45 * time.Second
+	const before, spike, after = 10 * time.Second, 4 * time.Second, 46 * time.Second
 	pattern := loadgen.Spike(0.6*capacity, 4*capacity, before, spike, after)
 	const bin = 2 * time.Second
 	bins := int(pattern.Length() / bin)
@@ -143,7 +143,7 @@ func TestFigureSpike(t *testing.T) {
 				}
 				return err
 			}
-			loadgen.Open{Arrivals: pattern.Poisson(1), Objective: objective}.Run(t.Context(), loadgen.Retry(counted, 2*time.Second, 4))
+			loadgen.Open{Arrivals: pattern.Poisson(1), Objective: objective}.Run(t.Context(), loadgen.Retry(counted, 2*time.Second, 3))
 			time.Sleep(time.Hour) // what was given up is still worked on
 		})
 	}
@@ -160,10 +160,10 @@ func TestFigureSpike(t *testing.T) {
 	for _, row := range rows {
 		t.Log(row)
 	}
-	labels := []figure.Place{{X: 22, Y: 6}, {X: 16, Y: 36}, {X: 18, Y: 113}}
+	labels := []figure.Place{{X: 22, Y: 6}, {X: 18, Y: 27}, {X: 18, Y: 113}}
 	figure.Current(t, "loadshed-spike", rows, figure.Chart{
-		Title: "A spike of 5 s, and what is left of it",
-		Alt:   "Goodput over a minute with a spike of five seconds. Without protection it falls to nothing and never comes back. With a fixed limit that is too high it falls and comes back. With the reference it stays at the capacity until the retries are over.",
+		Title: "A spike of 4 s, and what is left of it",
+		Alt:   "Goodput over a minute with a spike of four seconds. Without protection it falls to nothing and never comes back. With a fixed limit that is too high it falls and comes back. With the reference it stays at the capacity until the retries are over.",
 		X:     figure.Axis{Label: "seconds", Scale: figure.Linear(0, 60), Ticks: figure.Even(0, 60, 10, "%g")},
 		Y:     figure.Axis{Label: "answers within 1 s of their attempt, a second", Scale: figure.Linear(0, 140), Ticks: figure.Even(0, 125, 25, "%g")},
 		Lines: lines(points, labels),
