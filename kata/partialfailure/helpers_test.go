@@ -2,6 +2,7 @@ package partialfailure_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -62,7 +63,8 @@ type request struct {
 	sent               time.Duration
 	ended              time.Duration // when the answer's header came, or the error
 	outcome            string
-	answered, closed   bool // there was an answer, and its body was closed
+	answered           bool
+	whole, closed      bool // the body of the answer was read to its end, and closed
 }
 
 var names = []string{"product", "price", "stock", "reviews"}
@@ -215,12 +217,22 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// An answer notes that it was closed.
+// An answer notes that it was read to its end, and closed.
 type answer struct {
 	io.ReadCloser
 
 	request *request
 	shop    *shop
+}
+
+func (a *answer) Read(b []byte) (int, error) {
+	n, err := a.ReadCloser.Read(b)
+	if errors.Is(err, io.EOF) {
+		a.shop.mu.Lock()
+		defer a.shop.mu.Unlock()
+		a.request.whole = true
+	}
+	return n, err
 }
 
 func (a *answer) Close() error {
@@ -234,6 +246,9 @@ func (a *answer) Close() error {
 func (s *shop) requests(host string) []request {
 	return s.find(func(q *request) bool { return q.host == host })
 }
+
+// toStock returns how many requests were sent to the service of the stock.
+func (s *shop) toStock() int { return len(s.requests("stock")) }
 
 // answered returns the requests for which an answer came.
 func (s *shop) answered() []request {
@@ -275,6 +290,9 @@ func (s *shop) story() string {
 			line += " is under way"
 		} else {
 			line += fmt.Sprintf(" → %s, after %v", q.outcome, q.ended-q.sent)
+		}
+		if q.answered && !q.whole {
+			line += ", its body not read to the end"
 		}
 		lines = append(lines, line)
 	}
