@@ -266,6 +266,32 @@ func TestOtherLocks(t *testing.T) {
 	}
 }
 
+// A loop that looks again and again for what another has yet to do is no endless
+// one.
+func TestLoopsGiveWay(t *testing.T) {
+	r := interleave.ExploreWithin(t, 200, func(t *testing.T, s *interleave.Schedule) {
+		var a, b sync.Mutex
+		n := 0
+		for _, locks := range [][2]*sync.Mutex{{&a, &b}, {&b, &a}} {
+			s.Go("mover", func() {
+				for locks[0].Lock(); !locks[1].TryLock(); locks[0].Lock() {
+					locks[0].Unlock()
+				}
+				n++
+				locks[0].Unlock()
+				locks[1].Unlock()
+			})
+		}
+		s.Run()
+		if n != 2 {
+			t.Errorf("n is %d, want 2", n)
+		}
+	})
+	if r.Schedules != 200 {
+		t.Errorf("the report is %+v, want 200 schedules", r)
+	}
+}
+
 // In all schedules of a crash somebody else can go on, and time can pass.
 func TestCrashAndTime(t *testing.T) {
 	outcomes := map[string]int{}

@@ -17,6 +17,7 @@ import (
 const (
 	maxActors  = 26    // there is a letter for each
 	maxChoices = 1_000 // more in one schedule is an actor that never ends
+	stamina    = 50    // so often in a row an actor goes on while others could, at first
 	patience   = 24 * time.Hour
 )
 
@@ -25,11 +26,13 @@ const (
 type Schedule struct {
 	prefix []move // the choices that are given
 
-	t    *testing.T
-	wake chan struct{} // has a token when somebody came to a point or ended
-	ran  bool
-	lock bool // somebody was seen to wait for a lock, so synctest.Wait would not return
-	last int  // the actor that was chosen last; -1 for none
+	t       *testing.T
+	wake    chan struct{} // has a token when somebody came to a point or ended
+	ran     bool
+	lock    bool // somebody was seen to wait for a lock, so synctest.Wait would not return
+	last    int  // the actor that was chosen last; -1 for none
+	inRow   int  // how often in a row it was
+	gaveWay int  // how often one gave way
 
 	root   goroutine // of the body
 	mu     sync.Mutex
@@ -342,13 +345,16 @@ func (s *Schedule) strangers() int {
 // somebody is known to have come to a point.
 func (s *Schedule) quiet() {
 	if s.lock || !s.someoneMoved() {
-		for still := 0; still < 2; { // two looks, since one may fall into a moment of the runtime's own
+		for still := 0; still < 2; still++ {
 			busy, lock := look(s.root)
-			still++
-			if busy || lock != s.lock {
-				still, s.lock = 0, lock
-				runtime.Gosched()
+			s.lock = lock
+			if !busy && !lock {
+				break // all wait for what others in the bubble do, so nothing changes by itself
 			}
+			if busy {
+				still = -1
+			}
+			runtime.Gosched() // and look at a lock twice: the runtime has some of its own, held for a moment
 		}
 	}
 	if !s.lock {
@@ -396,6 +402,7 @@ func (s *Schedule) moves() (could []move, open bool) {
 // choose makes the next choice: the one that is given or else the usual one,
 // which is to go on with the same actor.
 func (s *Schedule) choose(could []move) move {
+	could = s.fair(could)
 	c := choice{could: could, took: could[0], last: s.last, preempted: slices.Contains(could, move{actor: s.last})}
 	n := len(s.trace)
 	switch {
@@ -415,8 +422,36 @@ func (s *Schedule) choose(could []move) move {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trace = append(s.trace, c)
-	s.last = c.took.actor
+	if s.last != c.took.actor {
+		s.last, s.inRow = c.took.actor, 0
+	}
+	s.inRow++
 	return c.took
+}
+
+// fair leaves out an actor that seems to look again and again for something that
+// another has yet to do, if another can go on. Without that, right code with a
+// TryLock in a loop would never end. The next one in turn comes first, so that all
+// have one. Each time it takes one point more, or two such loops could for ever give
+// way in the middle, each with what the other wants.
+func (s *Schedule) fair(could []move) []move {
+	if s.inRow < stamina+s.gaveWay {
+		return could
+	}
+	var later, earlier []move
+	for _, m := range could {
+		switch {
+		case m.actor > s.last:
+			later = append(later, m)
+		case m.actor < s.last:
+			earlier = append(earlier, m)
+		}
+	}
+	if len(later)+len(earlier) == 0 {
+		return could
+	}
+	s.gaveWay++
+	return append(later, earlier...)
 }
 
 // do lets an actor go on, or crashes it.
