@@ -74,6 +74,10 @@
 // t.Deadline, a bubble in a bubble. A wait that only a lock's holder can end
 // stops the clock even if the holder only sleeps; that is told, not cured.
 //
+// With -race and more than one processor, Go 1.26.8 itself can crash in a bubble
+// that makes timers of no length, such as time.After(0), while others fire. Sleep
+// for a nanosecond instead.
+//
 // The verdicts read the text of [runtime.Stack] as of Go 1.26. Should a later
 // version change it, deadlocks and leaks are still found, with less to say.
 package bubble
