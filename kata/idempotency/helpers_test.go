@@ -70,8 +70,11 @@ func (c connection) do(ctx context.Context, what string, operation func() (strin
 		return err
 	}
 	outcome, err := c.locked(operation)
-	if err != nil {
-		outcome = err.Error()
+	switch {
+	case errors.Is(err, idempotency.ErrChanged):
+		outcome = "changed"
+	case err != nil:
+		outcome = "an error"
 	}
 	c.seam.after(outcome)
 	return err
@@ -93,7 +96,7 @@ func (c connection) Get(ctx context.Context, key string) (value []byte, version 
 		if version == 0 {
 			return "none", nil
 		}
-		return fmt.Sprintf("version %d", version), nil
+		return fmt.Sprintf("v%d", version), nil
 	})
 	return value, version, err
 }
@@ -101,24 +104,24 @@ func (c connection) Get(ctx context.Context, key string) (value []byte, version 
 func (c connection) Put(ctx context.Context, key string, value []byte, ttl time.Duration) (version int64, err error) {
 	err = c.do(ctx, "Put", func() (string, error) {
 		version = c.write(key, value, ttl)
-		return fmt.Sprintf("version %d", version), nil
+		return fmt.Sprintf("v%d", version), nil
 	})
 	return version, err
 }
 
 func (c connection) PutIf(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) (now int64, err error) {
-	err = c.do(ctx, fmt.Sprintf("PutIf version %d", version), func() (string, error) {
+	err = c.do(ctx, fmt.Sprintf("PutIf v%d", version), func() (string, error) {
 		if c.look(key).version != version {
 			return "", idempotency.ErrChanged
 		}
 		now = c.write(key, value, ttl)
-		return fmt.Sprintf("version %d", now), nil
+		return fmt.Sprintf("v%d", now), nil
 	})
 	return now, err
 }
 
 func (c connection) DeleteIf(ctx context.Context, key string, version int64) error {
-	return c.do(ctx, fmt.Sprintf("DeleteIf version %d", version), func() (string, error) {
+	return c.do(ctx, fmt.Sprintf("DeleteIf v%d", version), func() (string, error) {
 		if c.look(key).version != version {
 			return "", idempotency.ErrChanged
 		}

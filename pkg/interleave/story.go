@@ -13,6 +13,7 @@ import (
 
 const (
 	maxColumns = 3  // up to so many actors have a column each
+	maxWidth   = 76 // if they fit
 	maxLines   = 40 // of a story; the first and the last are shown
 )
 
@@ -51,15 +52,15 @@ func (s *Schedule) story() string {
 
 // columns writes the head of a story, and returns what writes its lines.
 func (s *Schedule) columns(b *strings.Builder) (line func(number int, e event)) {
-	if len(s.actors) > maxColumns {
-		return func(number int, e event) { fmt.Fprintf(b, "%5d  %s: %s\n", number, s.actors[e.actor].name, e.text) }
-	}
 	width := 0
 	for _, a := range s.actors {
 		width = max(width, utf8.RuneCountInString(a.name))
 	}
 	for _, e := range s.events {
 		width = max(width, utf8.RuneCountInString(e.text))
+	}
+	if len(s.actors) > maxColumns || 5+len(s.actors)*(2+width) > maxWidth {
+		return func(number int, e event) { fmt.Fprintf(b, "%5d  %s: %s\n", number, s.actors[e.actor].name, e.text) }
 	}
 	row := func(number string, cells func(actor int) string) {
 		var line strings.Builder

@@ -55,7 +55,20 @@ func explain(k workbook.Kata, r Result) Explanation {
 	case race != nil:
 		failures[0].Lines = append(failures[0].Lines, race.Lines...)
 	}
-	return failures[0]
+	return withStory(failures)
+}
+
+// withStory is the first failure, and what was said later of how it came about
+// and how to replay it.
+func withStory(failures []Explanation) Explanation {
+	e := failures[0]
+	for _, f := range failures[1:] {
+		if takeAgain(f).Again != "" {
+			e.Lines = slices.Concat(e.Lines, []string{""}, f.Lines)
+			break
+		}
+	}
+	return e
 }
 
 // explainDeath reads the output of a step with which the process ended.
