@@ -14,20 +14,18 @@ import (
 )
 
 // atOnce runs f for many callers at the same time, freely, for the race detector. What the callers share is under test, so
-// nothing here may order them.
+// nothing here may order them. It is called in a bubble, in which all that they use was made.
 func atOnce(t *testing.T, callers int, f func(caller int)) {
 	t.Helper()
-	bubble.Run(t, func(t *testing.T) {
-		var group sync.WaitGroup
-		for caller := range callers {
-			group.Add(1)
-			bubble.Go(t, func() {
-				defer group.Done()
-				f(caller)
-			})
-		}
-		group.Wait()
-	})
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Add(1)
+		bubble.Go(t, func() {
+			defer group.Done()
+			f(caller)
+		})
+	}
+	group.Wait()
 }
 
 // explore runs the body in every order of its actors. What it has found wrong by the end of a schedule, it says then.

@@ -14,15 +14,17 @@ import (
 
 // A counter gives out each number once, however many ask at the same time.
 func TestCounter(t *testing.T) {
-	var c races.Counter
-	for want := 1; want <= 3; want++ {
-		if got := c.Next(); got != want {
-			t.Fatalf("One caller takes numbers, and number %d was expected; got %d.", want, got)
+	bubble.Run(t, func(t *testing.T) {
+		var c races.Counter
+		for want := 1; want <= 3; want++ {
+			if got := c.Next(); got != want {
+				t.Fatalf("One caller takes numbers, and number %d was expected; got %d.", want, got)
+			}
+			if got := c.Issued(); got != want {
+				t.Fatalf("%d numbers were given out, and Issued says %d.", want, got)
+			}
 		}
-		if got := c.Issued(); got != want {
-			t.Fatalf("%d numbers were given out, and Issued says %d.", want, got)
-		}
-	}
+	})
 	explore(t, func(t *testing.T, x *interleave.Schedule) {
 		var c races.Counter
 		numbers := make([]int, 3)
@@ -38,40 +40,44 @@ func TestCounter(t *testing.T) {
 			t.Fatalf("%d numbers were given out, and Issued says %d.", len(numbers), got)
 		}
 	})
-	const callers, rounds = 8, 200
-	var busy races.Counter
-	var taken [callers][]int
-	atOnce(t, callers, func(caller int) {
-		for range rounds {
-			taken[caller] = append(taken[caller], busy.Next())
-			if n := busy.Issued(); n < len(taken[caller]) {
-				t.Errorf("A caller has %d numbers, and Issued says that %d were given out.", len(taken[caller]), n)
+	bubble.Run(t, func(t *testing.T) {
+		const callers, rounds = 8, 200
+		var busy races.Counter
+		var taken [callers][]int
+		atOnce(t, callers, func(caller int) {
+			for range rounds {
+				taken[caller] = append(taken[caller], busy.Next())
+				if n := busy.Issued(); n < len(taken[caller]) {
+					t.Errorf("A caller has %d numbers, and Issued says that %d were given out.", len(taken[caller]), n)
+				}
 			}
-		}
+		})
+		expectEach(t, slices.Concat(taken[:]...), callers*rounds)
 	})
-	expectEach(t, slices.Concat(taken[:]...), callers*rounds)
 }
 
 // A seat is never sold twice, and a block of seats is all or nothing.
 func TestBooking(t *testing.T) {
-	h := races.NewHall(5)
-	expectBooked(t, h, nil, "ann", 1)
-	expectSeats(t, h, "", "ann", "", "", "")
-	expectBooked(t, h, races.ErrTaken, "ben", 1)
-	expectBooked(t, h, races.ErrTaken, "ann", 1)
-	expectBooked(t, h, races.ErrTaken, "ben", 0, 1, 2)
-	expectBooked(t, h, races.ErrTaken, "ben", 2, 3, 1)
-	expectSeats(t, h, "", "ann", "", "", "")
-	expectBooked(t, h, nil, "ben", 4, 0)
-	expectSeats(t, h, "ben", "ann", "", "", "ben")
-	for _, bad := range []struct {
-		customer string
-		seats    []int
-	}{{"cem", nil}, {"cem", []int{2, 2}}, {"cem", []int{2, 5}}, {"cem", []int{-1}}, {"", []int{2}}, {"cem", []int{3, 2, 3}}} {
-		expectBooked(t, h, races.ErrRequest, bad.customer, bad.seats...)
-	}
-	h.Seats()[2] = "a stranger"
-	expectSeats(t, h, "ben", "ann", "", "", "ben")
+	bubble.Run(t, func(t *testing.T) {
+		h := races.NewHall(5)
+		expectBooked(t, h, nil, "ann", 1)
+		expectSeats(t, h, "", "ann", "", "", "")
+		expectBooked(t, h, races.ErrTaken, "ben", 1)
+		expectBooked(t, h, races.ErrTaken, "ann", 1)
+		expectBooked(t, h, races.ErrTaken, "ben", 0, 1, 2)
+		expectBooked(t, h, races.ErrTaken, "ben", 2, 3, 1)
+		expectSeats(t, h, "", "ann", "", "", "")
+		expectBooked(t, h, nil, "ben", 4, 0)
+		expectSeats(t, h, "ben", "ann", "", "", "ben")
+		for _, bad := range []struct {
+			customer string
+			seats    []int
+		}{{"cem", nil}, {"cem", []int{2, 2}}, {"cem", []int{2, 5}}, {"cem", []int{-1}}, {"", []int{2}}, {"cem", []int{3, 2, 3}}} {
+			expectBooked(t, h, races.ErrRequest, bad.customer, bad.seats...)
+		}
+		h.Seats()[2] = "a stranger"
+		expectSeats(t, h, "ben", "ann", "", "", "ben")
+	})
 
 	explore(t, func(t *testing.T, x *interleave.Schedule) {
 		h := races.NewHall(3)
@@ -97,26 +103,28 @@ func TestBooking(t *testing.T) {
 			}
 		}
 	})
-	const callers, seats = 8, 40
-	busy := races.NewHall(seats)
-	var got [callers]int
-	atOnce(t, callers, func(caller int) {
-		for seat := range seats - 1 {
-			if busy.Book(fmt.Sprint("customer ", caller), seat, seat+1) == nil {
-				got[caller] += 2
+	bubble.Run(t, func(t *testing.T) {
+		const callers, seats = 8, 40
+		busy := races.NewHall(seats)
+		var got [callers]int
+		atOnce(t, callers, func(caller int) {
+			for seat := range seats - 1 {
+				if busy.Book(fmt.Sprint("customer ", caller), seat, seat+1) == nil {
+					got[caller] += 2
+				}
+				busy.Seats()
 			}
-			busy.Seats()
+		})
+		have := map[string]int{}
+		for _, customer := range busy.Seats() {
+			have[customer]++
+		}
+		for caller, n := range got {
+			if name := fmt.Sprint("customer ", caller); have[name] != n {
+				t.Fatalf("%s was told that %d seats are theirs, and has %d.", name, n, have[name])
+			}
 		}
 	})
-	have := map[string]int{}
-	for _, customer := range busy.Seats() {
-		have[customer]++
-	}
-	for caller, n := range got {
-		if name := fmt.Sprint("customer ", caller); have[name] != n {
-			t.Fatalf("%s was told that %d seats are theirs, and has %d.", name, n, have[name])
-		}
-	}
 }
 
 func expectBooked(t *testing.T, h *races.Hall, want error, customer string, seats ...int) {
@@ -165,37 +173,38 @@ func TestDeposit(t *testing.T) {
 // Transfers in opposite directions never wait for each other for ever, and one to the same account is fine.
 func TestTransfer(t *testing.T) {
 	opening := map[string]int{"ann": 10, "ben": 5, "cem": 0}
-	given := maps.Clone(opening)
-	book := &journal{}
-	b := races.NewBank(given, book.add)
-	given["ann"] = 1_000_000
-	for _, tt := range []struct {
-		from, to string
-		amount   int
-		want     error
-	}{
-		{"ann", "ben", 4, nil},
-		{"ben", "cem", 9, nil},
-		{"ben", "cem", 1, races.ErrFunds},
-		{"ann", "ben", 7, races.ErrFunds},
-		{"ann", "ben", 0, races.ErrRequest},
-		{"ann", "ben", -1, races.ErrRequest},
-		{"ann", "dan", 1, races.ErrNoAccount},
-		{"dan", "ann", 1, races.ErrNoAccount},
-		{"cem", "ann", 9, nil},
-		{"ann", "ann", 15, nil},
-		{"ann", "ann", 16, races.ErrFunds},
-	} {
-		var err error
-		bubble.Run(t, func(*testing.T) { err = b.Transfer(tt.from, tt.to, tt.amount) })
-		if !errors.Is(err, tt.want) {
-			t.Fatalf("The transfer %v was expected to give %v; got %v. The balances are %v.", transfer{tt.from, tt.to, tt.amount}, tt.want, err, b.Balances())
+	bubble.Run(t, func(t *testing.T) {
+		given := maps.Clone(opening)
+		book := &journal{}
+		b := races.NewBank(given, book.add)
+		given["ann"] = 1_000_000
+		for _, tt := range []struct {
+			from, to string
+			amount   int
+			want     error
+		}{
+			{"ann", "ben", 4, nil},
+			{"ben", "cem", 9, nil},
+			{"ben", "cem", 1, races.ErrFunds},
+			{"ann", "ben", 7, races.ErrFunds},
+			{"ann", "ben", 0, races.ErrRequest},
+			{"ann", "ben", -1, races.ErrRequest},
+			{"ann", "dan", 1, races.ErrNoAccount},
+			{"dan", "ann", 1, races.ErrNoAccount},
+			{"cem", "ann", 9, nil},
+			{"ann", "ann", 15, nil},
+			{"ann", "ann", 16, races.ErrFunds},
+		} {
+			err := b.Transfer(tt.from, tt.to, tt.amount)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("The transfer %v was expected to give %v; got %v. The balances are %v.", transfer{tt.from, tt.to, tt.amount}, tt.want, err, b.Balances())
+			}
 		}
-	}
-	if want := []transfer{{"ann", "ben", 4}, {"ben", "cem", 9}, {"cem", "ann", 9}, {"ann", "ann", 15}}; !slices.Equal(book.entries, want) {
-		t.Fatalf("The journal was expected to say %v, and says %v.", want, book.entries)
-	}
-	book.audit(t, opening, b)
+		if want := []transfer{{"ann", "ben", 4}, {"ben", "cem", 9}, {"cem", "ann", 9}, {"ann", "ann", 15}}; !slices.Equal(book.entries, want) {
+			t.Fatalf("The journal was expected to say %v, and says %v.", want, book.entries)
+		}
+		book.audit(t, opening, b)
+	})
 
 	for _, transfers := range [][]transfer{
 		{{"ann", "ben", 4}, {"ben", "ann", 3}},
@@ -251,9 +260,11 @@ func TestTransfer(t *testing.T) {
 // The sum over all accounts is the same at every moment.
 func TestBalances(t *testing.T) {
 	opening := map[string]int{"ann": 10, "ben": 5, "cem": 0}
-	if got := races.NewBank(opening, func(string, string, int) {}).Balances(); !maps.Equal(got, opening) {
-		t.Fatalf("Nothing was moved, and the balances were expected to be %v; they are %v.", opening, got)
-	}
+	bubble.Run(t, func(t *testing.T) {
+		if got := races.NewBank(opening, func(string, string, int) {}).Balances(); !maps.Equal(got, opening) {
+			t.Fatalf("Nothing was moved, and the balances were expected to be %v; they are %v.", opening, got)
+		}
+	})
 	explore(t, func(t *testing.T, x *interleave.Schedule) {
 		b := races.NewBank(opening, func(string, string, int) { x.Point("journal") })
 		var seen map[string]int
@@ -265,22 +276,24 @@ func TestBalances(t *testing.T) {
 			t.Fatalf("The accounts hold 15 together, and an auditor saw %d: %v.", got, seen)
 		}
 	})
-	const callers = 6
-	names := []string{"ann", "ben", "cem"}
-	book := &journal{}
-	busy := races.NewBank(opening, book.add)
-	atOnce(t, callers, func(caller int) {
-		for round := range 50 {
-			move(t, busy, names[(caller+round)%3], names[(caller*2+round)%3], 1+round%4)
-			balances := busy.Balances()
-			if got := sum(balances); got != 15 {
-				t.Errorf("The accounts hold 15 together, and an auditor saw %d: %v.", got, balances)
-				return
+	bubble.Run(t, func(t *testing.T) {
+		const callers = 6
+		names := []string{"ann", "ben", "cem"}
+		book := &journal{}
+		busy := races.NewBank(opening, book.add)
+		atOnce(t, callers, func(caller int) {
+			for round := range 50 {
+				move(t, busy, names[(caller+round)%3], names[(caller*2+round)%3], 1+round%4)
+				balances := busy.Balances()
+				if got := sum(balances); got != 15 {
+					t.Errorf("The accounts hold 15 together, and an auditor saw %d: %v.", got, balances)
+					return
+				}
+				balances["ann"] = -1 // the caller's own
 			}
-			balances["ann"] = -1 // the caller's own
-		}
+		})
+		book.audit(t, opening, busy)
 	})
-	book.audit(t, opening, busy)
 }
 
 // One caller starts, the others wait for its result, and a start that failed or panicked can be tried again.
@@ -313,61 +326,67 @@ func TestLazy(t *testing.T) {
 	})
 	exploreLazy(t, false)
 	exploreLazy(t, true)
-	const callers = 8
-	started := 0
-	busy := races.NewLazy(func() (*int, error) { started++; return &started, nil })
-	atOnce(t, callers, func(int) {
-		for range 100 {
-			if p, err := busy.Get(); err != nil || p == nil || *p != 1 {
-				t.Errorf("Eight callers asked at the same time, and each was expected to see one start; got %v, %v.", p, err)
-				return
+	bubble.Run(t, func(t *testing.T) {
+		const callers = 8
+		started := 0
+		busy := races.NewLazy(func() (*int, error) { started++; return &started, nil })
+		atOnce(t, callers, func(int) {
+			for range 100 {
+				if p, err := busy.Get(); err != nil || p == nil || *p != 1 {
+					t.Errorf("Eight callers asked at the same time, and each was expected to see one start; got %v, %v.", p, err)
+					return
+				}
 			}
-		}
+		})
 	})
 }
 
 // A price list never changes once it is published, whoever holds the map that it came from.
 func TestFurtherBoard(t *testing.T) {
-	var b races.Board
-	if p := b.Current(); p == nil || p.Len() != 0 {
-		t.Fatalf("Nothing was published, and an empty list was expected; it is %v.", p)
-	}
-	prices := map[string]int{"stalls": 40, "gallery": 15}
-	b.Publish(prices)
-	first := b.Current()
-	expectPrice(t, first, "stalls", 40, true)
-	expectPrice(t, first, "box", 0, false)
-	prices["stalls"] = 1
-	delete(prices, "gallery")
-	expectPrice(t, first, "stalls", 40, true)
-	expectPrice(t, b.Current(), "gallery", 15, true)
-	b.Publish(prices)
-	expectPrice(t, b.Current(), "stalls", 1, true)
-	expectPrice(t, first, "stalls", 40, true)
-	if first.Len() != 2 || b.Current().Len() != 1 {
-		t.Fatalf("The lists were expected to have 2 and 1 prices, and have %d and %d.", first.Len(), b.Current().Len())
-	}
-	if n := testing.AllocsPerRun(100, func() { b.Current().Price("stalls") }); n != 0 {
-		t.Fatalf("To look up a price was expected to allocate nothing, and allocates %v times.", n)
-	}
-	var busy races.Board
-	busy.Publish(map[string]int{"stalls": 0, "gallery": 0})
-	atOnce(t, 6, func(caller int) {
-		mine := map[string]int{}
-		for round := range 100 {
-			if caller == 0 {
-				mine["stalls"], mine["gallery"] = round, round
-				busy.Publish(mine)
-				continue
-			}
-			list := busy.Current()
-			stalls, _ := list.Price("stalls")
-			gallery, _ := list.Price("gallery")
-			if stalls != gallery {
-				t.Errorf("Both prices are always published alike, and a reader saw %d and %d.", stalls, gallery)
-				return
-			}
+	bubble.Run(t, func(t *testing.T) {
+		var b races.Board
+		if p := b.Current(); p == nil || p.Len() != 0 {
+			t.Fatalf("Nothing was published, and an empty list was expected; it is %v.", p)
 		}
+		prices := map[string]int{"stalls": 40, "gallery": 15}
+		b.Publish(prices)
+		first := b.Current()
+		expectPrice(t, first, "stalls", 40, true)
+		expectPrice(t, first, "box", 0, false)
+		prices["stalls"] = 1
+		delete(prices, "gallery")
+		expectPrice(t, first, "stalls", 40, true)
+		expectPrice(t, b.Current(), "gallery", 15, true)
+		b.Publish(prices)
+		expectPrice(t, b.Current(), "stalls", 1, true)
+		expectPrice(t, first, "stalls", 40, true)
+		if first.Len() != 2 || b.Current().Len() != 1 {
+			t.Fatalf("The lists were expected to have 2 and 1 prices, and have %d and %d.", first.Len(), b.Current().Len())
+		}
+		if n := testing.AllocsPerRun(100, func() { b.Current().Price("stalls") }); n != 0 {
+			t.Fatalf("To look up a price was expected to allocate nothing, and allocates %v times.", n)
+		}
+	})
+	bubble.Run(t, func(t *testing.T) {
+		var busy races.Board
+		busy.Publish(map[string]int{"stalls": 0, "gallery": 0})
+		atOnce(t, 6, func(caller int) {
+			mine := map[string]int{}
+			for round := range 100 {
+				if caller == 0 {
+					mine["stalls"], mine["gallery"] = round, round
+					busy.Publish(mine)
+					continue
+				}
+				list := busy.Current()
+				stalls, _ := list.Price("stalls")
+				gallery, _ := list.Price("gallery")
+				if stalls != gallery {
+					t.Errorf("Both prices are always published alike, and a reader saw %d and %d.", stalls, gallery)
+					return
+				}
+			}
+		})
 	})
 }
 
