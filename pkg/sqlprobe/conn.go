@@ -201,17 +201,21 @@ func (c *conn) perform(ctx context.Context, query string, args []driver.NamedVal
 	if c.isDead() {
 		return driver.ErrBadConn
 	}
-	if c.p.idle() {
-		c.pending = nil
-		return run(nil)
+	recording, faults := c.p.wanted()
+	var f fault
+	var err error
+	if faults {
+		f, err = c.faultFor(ctx, query)
 	}
-	f, err := c.faultFor(ctx, query)
-	k := c.newCall(query, args, ds)
+	var k *call
+	if recording {
+		k = c.newCall(query, args, ds)
+	}
 	if err == nil {
 		err = c.abide(f, k, run)
 	}
 	if errors.Is(err, driver.ErrSkip) {
-		c.pending = f
+		c.pending = &f
 		return err
 	}
 	k.record(err)

@@ -93,7 +93,7 @@ func (i *Injection) Remove() {
 	}
 }
 
-// A fault is what becomes of one statement. Its latency has gone by.
+// A fault is what becomes of one statement: an error, or none. Its latency has gone by.
 type fault struct {
 	text string
 	err  error
@@ -102,18 +102,18 @@ type fault struct {
 // faultFor finds the fault of a statement that is about to run, and lets its latency go
 // by. The error is that of a context that ended meanwhile, or of a transaction that
 // is aborted.
-func (c *conn) faultFor(ctx context.Context, text string) (*fault, error) {
+func (c *conn) faultFor(ctx context.Context, text string) (fault, error) {
 	if f := c.pending; f != nil {
 		c.pending = nil
 		if f.text == text {
-			return f, nil
+			return *f, nil
 		}
 	}
 	shape := c.p.shape(text)
 	c.p.mu.Lock()
 	if c.tx != nil && c.tx.aborted {
 		c.p.mu.Unlock()
-		return nil, errAborted
+		return fault{}, errAborted
 	}
 	var chosen *Injection
 	for _, i := range c.p.injections {
@@ -124,7 +124,7 @@ func (c *conn) faultFor(ctx context.Context, text string) (*fault, error) {
 	}
 	c.p.mu.Unlock()
 	if chosen == nil {
-		return nil, nil
+		return fault{text: text}, nil
 	}
 	if d := chosen.fault.Latency; d > 0 {
 		timer := time.NewTimer(d)
@@ -132,10 +132,10 @@ func (c *conn) faultFor(ctx context.Context, text string) (*fault, error) {
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return fault{}, ctx.Err()
 		}
 	}
-	return &fault{text: text, err: chosen.fault.Err}, nil
+	return fault{text: text, err: chosen.fault.Err}, nil
 }
 
 // fits counts a statement that fits, and reports whether it is one to break. The
@@ -149,10 +149,10 @@ func (i *Injection) fits(shape string) bool {
 	return n > 0 && (i.fault.Times == 0 || n <= i.fault.Times)
 }
 
-// abide runs a statement as its fault says. The fault may be nil.
-func (c *conn) abide(f *fault, k *call, run func(*call) error) error {
+// abide runs a statement as its fault says. The call is nil if nothing is recorded of it.
+func (c *conn) abide(f fault, k *call, run func(*call) error) error {
 	switch {
-	case f == nil || f.err == nil:
+	case f.err == nil:
 		return run(k)
 	case errors.Is(f.err, ErrAnswerLost):
 		if err := run(k); err != nil {

@@ -1,7 +1,6 @@
 package sqlprobe
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,51 +57,56 @@ func ParsePostgres(text []byte) (Plan, error) {
 		return Plan{}, errors.New("sqlprobe: not a plan of one query")
 	}
 	root := tops[0].Plan
-	p := Plan{Measured: root.Loops != nil, Buffers: root.Hit + root.Read}
-	var lines bytes.Buffer
-	p.read(root, 0, &lines)
-	p.Text = lines.String()
-	return p, nil
+	r := pgReader{plan: Plan{Measured: root.Loops != nil, Buffers: root.Hit + root.Read}}
+	r.read(root, 0)
+	r.plan.Text = r.text.String()
+	return r.plan, nil
+}
+
+// A pgReader walks a plan from the top.
+type pgReader struct {
+	plan Plan
+	text strings.Builder
 }
 
 // read adds a node and those below it.
-func (p *Plan) read(n *pgNode, depth int, text *bytes.Buffer) {
-	fmt.Fprintf(text, "%s%s\n", strings.Repeat("  ", depth), n)
+func (r *pgReader) read(n *pgNode, depth int) {
+	fmt.Fprintf(&r.text, "%s%s\n", strings.Repeat("  ", depth), n)
 	switch n.Type {
 	case "Seq Scan", "Sample Scan":
-		p.add(n, Access{Table: n.Relation, FullScan: true})
+		r.add(n, Access{Table: n.Relation, FullScan: true})
 	case "Index Scan", "Index Only Scan":
-		p.add(n, Access{Table: n.Relation, Index: n.Index, Covering: n.Type == "Index Only Scan", FullScan: n.IndexCond == ""})
+		r.add(n, Access{Table: n.Relation, Index: n.Index, Covering: n.Type == "Index Only Scan", FullScan: n.IndexCond == ""})
 	case "Bitmap Heap Scan":
-		p.bitmap(n, n)
+		r.bitmap(n, n)
 	case "Tid Scan", "Tid Range Scan":
-		p.add(n, Access{Table: n.Relation})
+		r.add(n, Access{Table: n.Relation})
 	case "Sort", "Incremental Sort":
-		p.Sorts = append(p.Sorts, strings.Join(n.SortKey, ", "))
+		r.plan.Sorts = append(r.plan.Sorts, strings.Join(n.SortKey, ", "))
 	}
 	for i := range n.Plans {
-		p.read(&n.Plans[i], depth+1, text)
+		r.read(&n.Plans[i], depth+1)
 	}
 }
 
 // bitmap adds an access for each index whose rows a bitmap heap scan fetches.
-func (p *Plan) bitmap(heap, n *pgNode) {
+func (r *pgReader) bitmap(heap, n *pgNode) {
 	for i := range n.Plans {
 		switch c := &n.Plans[i]; c.Type {
 		case "Bitmap Index Scan":
-			p.add(heap, Access{Table: heap.Relation, Index: c.Index, FullScan: c.IndexCond == ""})
+			r.add(heap, Access{Table: heap.Relation, Index: c.Index, FullScan: c.IndexCond == ""})
 			heap = &pgNode{Relation: heap.Relation} // its rows count once
 		case "BitmapAnd", "BitmapOr":
-			p.bitmap(heap, c)
+			r.bitmap(heap, c)
 		}
 	}
 }
 
-func (p *Plan) add(n *pgNode, a Access) {
-	p.Accesses = append(p.Accesses, a)
+func (r *pgReader) add(n *pgNode, a Access) {
+	r.plan.Accesses = append(r.plan.Accesses, a)
 	if n.Loops != nil {
-		p.Rows += int64((n.Rows + n.Filtered + n.Rechecked) * *n.Loops)
-		p.HeapFetches += int64(n.HeapFetches)
+		r.plan.Rows += int64((n.Rows + n.Filtered + n.Rechecked) * *n.Loops)
+		r.plan.HeapFetches += int64(n.HeapFetches)
 	}
 }
 

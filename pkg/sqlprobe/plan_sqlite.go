@@ -36,7 +36,7 @@ var (
 	accessLine = regexp.MustCompile(`^(SCAN|SEARCH) (\S+)(.*)$`)
 	usingIndex = regexp.MustCompile(`USING (AUTOMATIC )?(?:PARTIAL )?(COVERING )?INDEX (\S*)`)
 	rowsOf     = regexp.MustCompile(`^(?:CO-ROUTINE|MATERIALIZE) (\S+)`)
-	inOperator = regexp.MustCompile(`^USING (?:ROWID SEARCH ON TABLE (\S+)|INDEX (\S+)) FOR IN-OPERATOR`)
+	noTable    = regexp.MustCompile(`^SCAN (?:\(|.*(?:CONSTANT ROWS?|VALUES CLAUSE)$)|VIRTUAL TABLE INDEX`)
 	tempSort   = regexp.MustCompile(`^USE TEMP B-TREE FOR (.+)$`)
 )
 
@@ -61,12 +61,8 @@ func readSQLite(lines []planLine) Plan {
 		if m := tempSort.FindStringSubmatch(l.detail); m != nil {
 			p.Sorts = append(p.Sorts, m[1])
 		}
-		if m := inOperator.FindStringSubmatch(l.detail); m != nil {
-			continue // a lookup per value, and the table's own line is there as well
-		}
 		m := accessLine.FindStringSubmatch(l.detail)
-		if m == nil || made[m[2]] || strings.HasPrefix(m[2], "(") ||
-			strings.Contains(l.detail, "CONSTANT ROW") || strings.Contains(m[3], "VIRTUAL TABLE INDEX") {
+		if m == nil || made[m[2]] || noTable.MatchString(l.detail) {
 			continue
 		}
 		p.Accesses = append(p.Accesses, sqliteAccess(m[1], m[2], m[3]))

@@ -147,6 +147,9 @@ func (k *call) opened() {
 
 // record notes that the driver has answered.
 func (k *call) record(err error) {
+	if k == nil {
+		return
+	}
 	work, known := int64(0), false
 	if err != nil || !k.s.Open {
 		work, known = k.read()

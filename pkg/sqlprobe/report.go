@@ -145,7 +145,7 @@ func values(args []driver.NamedValue) string {
 			texts = append(texts, fmt.Sprintf("… %d in all", len(args)))
 			break
 		}
-		text := ""
+		var text string
 		switch v := a.Value.(type) {
 		case string:
 			text = fmt.Sprintf("%q", clip(v, 40))

@@ -32,7 +32,7 @@
 //
 // A statement is one that the driver was asked to run: a query or an exec, through a
 // prepared statement or not. To prepare one, to begin, to commit and to roll back are
-// not counted. Two statements are alike if they have the same [Shape] and come from
+// not counted, and one that cannot be prepared has not run. Two statements are alike if they have the same [Shape] and come from
 // the same line.
 //
 // The line is the first one outside database/sql and this package. If all queries go
@@ -96,6 +96,7 @@ type Probe struct {
 	takes      int // how often a connection was taken from the pool
 	recordings map[*Recording]bool
 	injections []*Injection
+	faulty     bool // there was an injection, so a transaction may be aborted
 	shapes     map[string]string
 }
 
@@ -169,9 +170,10 @@ func (p *Probe) shape(query string) string {
 	return s
 }
 
-// idle reports that nobody wants to know of statements, nor to break them.
-func (p *Probe) idle() bool {
+// wanted reports whether anybody wants to know of statements, or to break them.
+func (p *Probe) wanted() (recording, faults bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.recordings) == 0 && len(p.injections) == 0
+	p.faulty = p.faulty || len(p.injections) > 0
+	return len(p.recordings) > 0, p.faulty
 }

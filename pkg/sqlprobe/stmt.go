@@ -16,7 +16,7 @@ type stmt struct {
 // A convertingStmt is one of an old driver that converts arguments by column.
 type convertingStmt struct {
 	*stmt
-	driver.ColumnConverter //nolint:staticcheck // old drivers have no other
+	driver.ColumnConverter
 }
 
 var (

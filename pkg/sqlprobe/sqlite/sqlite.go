@@ -19,6 +19,8 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 	sqlite3driver "github.com/ncruces/go-sqlite3/driver"
@@ -70,10 +72,13 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, ok := dc.(sqlite3driver.Conn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("sqlite: the driver's connection is a %T", dc), dc.Close())
+	}
 	for _, setup := range c.setup {
-		if err := setup(dc.(sqlite3driver.Conn).Raw()); err != nil {
-			_ = dc.Close()
-			return nil, err
+		if err := setup(own.Raw()); err != nil {
+			return nil, errors.Join(err, dc.Close())
 		}
 	}
 	return dc, nil
