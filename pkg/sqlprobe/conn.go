@@ -142,7 +142,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, driver.ErrSkip
 	}
 	var res driver.Result
-	err := c.perform(ctx, query, args, nil, func(*call) (err error) {
+	err := c.perform(ctx, query, args, nil, func(*call, fault) (err error) {
 		res, err = run()
 		return err
 	})
@@ -177,12 +177,12 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 // query performs a statement that returns rows.
 func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue, ds driver.Stmt, run func() (driver.Rows, error)) (driver.Rows, error) {
 	var got *rows
-	err := c.perform(ctx, query, args, ds, func(k *call) error {
+	err := c.perform(ctx, query, args, ds, func(k *call, f fault) error {
 		dr, err := run()
 		if err != nil {
 			return err
 		}
-		got = &rows{Rows: dr, c: c, call: k}
+		got = &rows{Rows: dr, c: c, call: k, fault: f}
 		k.opened()
 		return nil
 	})
@@ -196,8 +196,9 @@ func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue
 }
 
 // perform runs a statement, or breaks it as an injection says, and keeps book.
-// ErrSkip leaves no trace but the pending fault.
-func (c *conn) perform(ctx context.Context, query string, args []driver.NamedValue, ds driver.Stmt, run func(*call) error) error {
+// ErrSkip leaves no trace but the
+// pending fault. The call is nil if nothing is recorded.
+func (c *conn) perform(ctx context.Context, query string, args []driver.NamedValue, ds driver.Stmt, run func(*call, fault) error) error {
 	if c.isDead() {
 		return driver.ErrBadConn
 	}
@@ -212,7 +213,7 @@ func (c *conn) perform(ctx context.Context, query string, args []driver.NamedVal
 		k = c.newCall(query, args, ds)
 	}
 	if err == nil {
-		err = c.abide(f, k, run)
+		err = c.abide(f, func() error { return run(k, f) })
 	}
 	if errors.Is(err, driver.ErrSkip) {
 		c.pending = &f

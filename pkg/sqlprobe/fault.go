@@ -53,6 +53,10 @@ type Fault struct {
 	// Err is returned. The statement does not run, unless Err is [ErrAnswerLost].
 	// With nil the statement is only slow.
 	Err error
+
+	// AfterRows lets a query run and return so many rows before Err, which Rows.Err has
+	// then. Zero is no such thing. It means nothing to a statement without rows, which runs.
+	AfterRows int64
 }
 
 // An Injection is a fault in force. Of several that fit a statement the first counts.
@@ -97,6 +101,7 @@ func (i *Injection) Remove() {
 type fault struct {
 	text string
 	err  error
+	rows int64 // that come before the error, or 0 if it comes in their place
 }
 
 // faultFor finds the fault of a statement that is about to run, and lets its latency go
@@ -135,7 +140,7 @@ func (c *conn) faultFor(ctx context.Context, text string) (fault, error) {
 			return fault{}, ctx.Err()
 		}
 	}
-	return fault{text: text, err: chosen.fault.Err}, nil
+	return fault{text: text, err: chosen.fault.Err, rows: chosen.fault.AfterRows}, nil
 }
 
 // fits counts a statement that fits, and reports whether it is one to break. The
@@ -149,26 +154,32 @@ func (i *Injection) fits(shape string) bool {
 	return n > 0 && (i.fault.Times == 0 || n <= i.fault.Times)
 }
 
-// abide runs a statement as its fault says. The call is nil if nothing is recorded of it.
-func (c *conn) abide(f fault, k *call, run func(*call) error) error {
-	switch {
-	case f.err == nil:
-		return run(k)
-	case errors.Is(f.err, ErrAnswerLost):
-		if err := run(k); err != nil {
+// abide runs a statement as its fault says.
+func (c *conn) abide(f fault, run func() error) error {
+	if f.err == nil || f.rows > 0 {
+		return run()
+	}
+	if errors.Is(f.err, ErrAnswerLost) {
+		if err := run(); err != nil {
 			return err
 		}
+	}
+	return c.strike(f.err)
+}
+
+// strike does what comes with an error, and returns it.
+func (c *conn) strike(err error) error {
+	switch {
+	case errors.Is(err, ErrAnswerLost), errors.Is(err, ErrConnectionLost):
 		c.lose()
-	case errors.Is(f.err, ErrConnectionLost):
-		c.lose()
-	case errors.Is(f.err, ErrSerialization):
+	case errors.Is(err, ErrSerialization):
 		c.p.mu.Lock()
+		defer c.p.mu.Unlock()
 		if c.tx != nil {
 			c.tx.aborted = true
 		}
-		c.p.mu.Unlock()
 	}
-	return f.err
+	return err
 }
 
 // lose makes the connection useless. The server rolls back what was under way.

@@ -1,6 +1,7 @@
 package sqlprobe_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -168,6 +169,31 @@ func TestConnectionLostWithRowsOpen(t *testing.T) {
 	if err := tx.Commit(); err == nil {
 		t.Error("a commit on a lost connection was expected to fail")
 	}
+}
+
+// A query that breaks half-way looks like one that is at its end, but for Rows.Err.
+func TestFaultAfterRows(t *testing.T) {
+	s := newShop(t, 3)
+	for _, test := range []struct {
+		after, want int64
+		err         error
+	}{{1, 1, errDisk}, {3, 3, errDisk}, {4, 3, nil}, {2, 2, sqlprobe.ErrConnectionLost}} {
+		i := s.probe.Inject(sqlprobe.Fault{Pattern: "FROM orders", Times: 1, Err: cmp.Or(test.err, errDisk), AfterRows: test.after})
+		var err error
+		r := s.probe.Record(func() {
+			keep, _ := s.Conn(context.Background())
+			defer keep.Close()
+			err = ask(s, "SELECT id FROM orders")
+		})
+		if !errors.Is(err, test.err) || r.Statements[0].Rows != test.want || i.Fired() != 1 {
+			t.Errorf("after %d rows: got %v and %d rows, want %v and %d", test.after, err, r.Statements[0].Rows, test.err, test.want)
+		}
+		fine(t, r.CheckRowsClosed())
+	}
+	i := s.probe.Inject(sqlprobe.Fault{Pattern: "^DELETE", Err: errDisk, AfterRows: 1})
+	_, err := s.Exec("DELETE FROM lines")
+	fine(t, err)
+	i.Remove()
 }
 
 func TestSerializationFailure(t *testing.T) {

@@ -13,6 +13,9 @@ type rows struct {
 
 	c    *conn
 	call *call
+
+	fault fault
+	given int64
 }
 
 var (
@@ -28,8 +31,12 @@ func (r *rows) Next(dest []driver.Value) error {
 	if r.c.isDead() {
 		return ErrConnectionLost
 	}
+	if r.fault.rows > 0 && r.given == r.fault.rows {
+		return r.c.strike(r.fault.err)
+	}
 	err := r.Rows.Next(dest)
 	if err == nil {
+		r.given++
 		r.call.returned()
 	}
 	return err

@@ -38,7 +38,7 @@ func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	var res driver.Result
-	err := s.c.perform(ctx, s.text, args, s.Stmt, func(*call) (err error) {
+	err := s.c.perform(ctx, s.text, args, s.Stmt, func(*call, fault) (err error) {
 		if e, ok := s.Stmt.(driver.StmtExecContext); ok {
 			res, err = e.ExecContext(ctx, args)
 			return err

@@ -29,7 +29,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	var dt driver.Tx
 	f, err := c.faultFor(ctx, "BEGIN")
 	if err == nil {
-		err = c.abide(f, nil, func(*call) (err error) {
+		err = c.abide(f, func() (err error) {
 			dt, err = begin(ctx, c.dc, opts)
 			return err
 		})
@@ -79,7 +79,7 @@ func (t *tx) Commit() error {
 	f, err := t.c.faultFor(context.Background(), "COMMIT")
 	committed := false
 	if err == nil {
-		err = t.c.abide(f, nil, func(*call) error {
+		err = t.c.abide(f, func() error {
 			committed = true
 			err := t.Tx.Commit()
 			t.over() // so that a lost answer finds nothing to roll back
@@ -104,7 +104,7 @@ func (t *tx) Rollback() error {
 	f, err := t.c.faultFor(context.Background(), "ROLLBACK")
 	rolled := false
 	if err == nil {
-		err = t.c.abide(f, nil, func(*call) error {
+		err = t.c.abide(f, func() error {
 			rolled = true
 			err := t.Tx.Rollback()
 			t.over()
