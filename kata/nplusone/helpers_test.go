@@ -155,6 +155,8 @@ func span(first, last int) []int64 {
 	return ids
 }
 
+const window = 10 * time.Millisecond // of every loader here
+
 // A counter is a Fetch: it asks the database for the names of products, and keeps a record.
 type counter struct {
 	shop
@@ -171,7 +173,7 @@ type counter struct {
 type fetched struct {
 	keys []int64
 	at   time.Duration
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // a record of what Fetch was given
 }
 
 func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, error) {
@@ -254,7 +256,8 @@ func (c *counter) timeline() string {
 	return s
 }
 
-func loader(t *testing.T, window time.Duration, maxBatch int) (*nplusone.Loader[int64, string], *counter) {
+// loader makes one that asks for the names of 100 products.
+func loader(t *testing.T, maxBatch int) (*nplusone.Loader[int64, string], *counter) {
 	t.Helper()
 	c := &counter{shop: many(t, 1000, 0, 0, 0, 100), opened: time.Now(), fails: map[int]error{}}
 	return nplusone.NewLoader(nplusone.LoaderConfig[int64, string]{Window: window, MaxBatch: maxBatch, Fetch: c.fetch}), c

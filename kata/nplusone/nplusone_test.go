@@ -143,9 +143,9 @@ func TestTwoCollections(t *testing.T) {
 		INSERT INTO lines VALUES (1, 1, 7, 1), (1, 2, 7, 1), (2, 1, 7, 1);
 		INSERT INTO payments VALUES (1, 1, 500), (1, 2, 500), (3, 2, 30), (3, 1, 40)`)
 	orders := map[int]*nplusone.Order{
-		1: {ID: 1, Customer: "ada", Lines: []nplusone.Line{{Position: 1, ProductID: 7, Quantity: 1}, {Position: 2, ProductID: 7, Quantity: 1}}, Payments: []nplusone.Payment{{1, 500}, {2, 500}}},
+		1: {ID: 1, Customer: "ada", Lines: []nplusone.Line{{Position: 1, ProductID: 7, Quantity: 1}, {Position: 2, ProductID: 7, Quantity: 1}}, Payments: []nplusone.Payment{{Position: 1, Cents: 500}, {Position: 2, Cents: 500}}},
 		2: {ID: 2, Customer: "bob", Lines: []nplusone.Line{{Position: 1, ProductID: 7, Quantity: 1}}},
-		3: {ID: 3, Customer: "cyd", Payments: []nplusone.Payment{{1, 40}, {2, 30}}},
+		3: {ID: 3, Customer: "cyd", Payments: []nplusone.Payment{{Position: 1, Cents: 40}, {Position: 2, Cents: 30}}},
 	}
 	s.ask(t, []int64{1, 2, 3}, nplusone.With{Lines: true, Payments: true}, func(id int) *nplusone.Order { return orders[id] })
 	s.ask(t, []int64{3}, nplusone.With{Payments: true}, func(id int) *nplusone.Order { return orders[id] })
@@ -154,9 +154,8 @@ func TestTwoCollections(t *testing.T) {
 // Loads that come within the window become one statement, with each key once, and a batch that is full is sent at once.
 // Each load has its own answer: a value, or that there is none; an error is that of one batch.
 func TestLoaderBatches(t *testing.T) {
-	const window = 10 * time.Millisecond
 	bubble.Run(t, func(t *testing.T) {
-		l, c := loader(t, window, 100)
+		l, c := loader(t, 100)
 		rec := c.probe.Record(func() {
 			loads := startAll(l, t.Context(), 1, 2, 3)
 			time.Sleep(window - 1)
@@ -175,7 +174,7 @@ func TestLoaderBatches(t *testing.T) {
 		require.Equal(t, [][]int64{{5}, {6}}, c.batches()[1:], "two loads came %v apart, with a window of %v, and were expected to be two batches%s", window+1, window, c.timeline())
 	})
 	bubble.Run(t, func(t *testing.T) {
-		l, c := loader(t, window, 5)
+		l, c := loader(t, 5)
 		loads := startAll(l, t.Context(), 1, 2, 1, 3, 4)
 		require.Empty(t, c.batches(), "four different keys are no full batch of five, and the window is not over; nothing was expected to be asked yet%s", c.timeline())
 		loads = append(loads, startAll(l, t.Context(), 5)...)
@@ -187,7 +186,7 @@ func TestLoaderBatches(t *testing.T) {
 		require.Equal(t, window/2+window, c.seen()[3].at, "the window of the last batch began with its first load, after %v, and was expected to end %v later%s", window/2, window, c.timeline())
 	})
 	bubble.Run(t, func(t *testing.T) {
-		l, c := loader(t, window, 100)
+		l, c := loader(t, 100)
 		broken := errors.New("the database is away")
 		c.fails[2] = broken
 		loads := startAll(l, t.Context(), 1, 777, 2)
@@ -210,7 +209,6 @@ func TestLoaderBatches(t *testing.T) {
 
 // A caller that gives up gets its context's error at once, and the others of its batch get their values.
 func TestLoaderCancellation(t *testing.T) {
-	const window = 10 * time.Millisecond
 	for _, tt := range []struct {
 		gaveUp time.Duration
 		when   string
@@ -220,7 +218,7 @@ func TestLoaderCancellation(t *testing.T) {
 	} {
 		for who := range 3 {
 			bubble.Run(t, func(t *testing.T) {
-				l, c := loader(t, window, 100)
+				l, c := loader(t, 100)
 				c.slow(time.Second)
 				impatient, cancel := context.WithTimeout(t.Context(), tt.gaveUp)
 				defer cancel()
@@ -247,7 +245,7 @@ func TestLoaderCancellation(t *testing.T) {
 		}
 	}
 	bubble.Run(t, func(t *testing.T) {
-		l, c := loader(t, window, 100)
+		l, c := loader(t, 100)
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		for key := range int64(20) {
@@ -259,7 +257,7 @@ func TestLoaderCancellation(t *testing.T) {
 		require.Equal(t, [][]int64{{1}}, c.batches(), "loads whose context had ended were expected not to be asked for%s", c.timeline())
 	})
 	bubble.Run(t, func(t *testing.T) { // two callers want one key, and one of them gives up
-		l, c := loader(t, window, 100)
+		l, c := loader(t, 100)
 		impatient, cancel := context.WithTimeout(t.Context(), window/2)
 		defer cancel()
 		first, second := start(l, impatient, 1), start(l, t.Context(), 1)
@@ -270,9 +268,8 @@ func TestLoaderCancellation(t *testing.T) {
 
 // Nothing is kept: a load after its batch was sent asks again, and sees what has changed.
 func TestFurtherNothingKept(t *testing.T) {
-	const window = 10 * time.Millisecond
 	bubble.Run(t, func(t *testing.T) {
-		l, c := loader(t, window, 100)
+		l, c := loader(t, 100)
 		names(t, c, startAll(l, t.Context(), 1)...)
 		_, err := c.DB.Exec("UPDATE products SET name = 'another' WHERE id = 1")
 		require.NoError(t, err)
@@ -292,9 +289,8 @@ func TestFurtherNothingKept(t *testing.T) {
 
 // Once nobody waits for a batch any more, the context of its Fetch ends, and not before.
 func TestFurtherAllGiveUp(t *testing.T) {
-	const window = 10 * time.Millisecond
 	bubble.Run(t, func(t *testing.T) {
-		l, c := loader(t, window, 100)
+		l, c := loader(t, 100)
 		c.slow(time.Hour)
 		short, cancelShort := context.WithTimeout(t.Context(), time.Second)
 		defer cancelShort()

@@ -254,7 +254,7 @@ func (l *Loader[K, V]) join(key K) *batch[K, V] {
 	if l.open == nil {
 		b := &batch[K, V]{keys: map[K]bool{}, done: make(chan struct{})}
 		// Not the context of the first caller: it would take the others with it.
-		b.ctx, b.cancel = context.WithCancel(context.Background())
+		b.ctx, b.cancel = context.WithCancel(context.Background()) //nolint:gosec // leave calls it
 		b.timer = time.AfterFunc(l.cfg.Window, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()

@@ -109,9 +109,16 @@ func TestMaxParameters(t *testing.T) {
 		rows.Next()
 		return rows.Err()
 	}
-	db, _ := open(t, sqlite.MaxParameters(10))
+	var before int
+	db, _ := open(t, func(c *sqlite3.Conn) error {
+		before = c.Limit(sqlite3.LIMIT_VARIABLE_NUMBER, -1)
+		return sqlite.MaxParameters(10)(c)
+	})
 	if err := ask(db, 10); err != nil {
 		t.Errorf("10 parameters were expected to be right: %v", err)
+	}
+	if before != 32766 {
+		t.Errorf("the limit was %d, and the comment of MaxParameters says 32,766", before)
 	}
 	if err := ask(db, 11); err == nil || !strings.Contains(err.Error(), "too many SQL variables") {
 		t.Errorf("11 parameters were expected to be too many, got %v", err)
