@@ -1,0 +1,314 @@
+package nplusone_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/backend-kata/dojo/kata/nplusone"
+	"github.com/backend-kata/dojo/pkg/sqlprobe"
+	"github.com/backend-kata/dojo/pkg/sqlprobe/sqlite"
+)
+
+const schema = `
+	CREATE TABLE orders   (id INTEGER PRIMARY KEY, customer TEXT NOT NULL);
+	CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, cents INTEGER NOT NULL);
+	CREATE TABLE lines    (order_id INTEGER NOT NULL, position INTEGER NOT NULL,
+	                       product_id INTEGER NOT NULL, quantity INTEGER NOT NULL,
+	                       PRIMARY KEY (order_id, position)) WITHOUT ROWID;
+	CREATE TABLE payments (order_id INTEGER NOT NULL, position INTEGER NOT NULL, cents INTEGER NOT NULL,
+	                       PRIMARY KEY (order_id, position)) WITHOUT ROWID;`
+
+// A shop is a database behind a probe, and the store that reads it.
+type shop struct {
+	nplusone.Store
+
+	probe *sqlprobe.Probe
+}
+
+var shops atomic.Int64 // so that each has a database of its own
+
+// open makes a database with the tables, and with what the script puts in.
+func open(t *testing.T, maxParameters int, script string, args ...any) shop {
+	t.Helper()
+	probe, err := sqlite.New(fmt.Sprintf("file:/nplusone-%d?vfs=memdb", shops.Add(1)), sqlite.MaxParameters(maxParameters))
+	require.NoError(t, err)
+	db := sql.OpenDB(probe)
+	t.Cleanup(func() { db.Close() })
+	_, err = db.Exec(schema + fmt.Sprintf(script, args...))
+	require.NoError(t, err)
+	return shop{nplusone.Store{DB: db, MaxParameters: maxParameters}, probe}
+}
+
+// many makes orders 1 to n, each with lines and payments at positions 10, 20, …, and products 1 to p.
+// Line j of order i has product (i*7+j) % p + 1.
+func many(t *testing.T, maxParameters, n, lines, payments, p int) shop {
+	t.Helper()
+	return open(t, maxParameters, `
+		CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT %d) SELECT i FROM n;
+		INSERT INTO orders SELECT i, 'customer ' || i FROM n WHERE i <= %d;
+		INSERT INTO products SELECT i, 'product ' || i, 100*i FROM n WHERE i <= %d;
+		INSERT INTO lines SELECT o.id, 10*n.i, (o.id*7 + n.i) %% %d + 1, n.i FROM orders AS o, n WHERE n.i <= %d;
+		INSERT INTO payments SELECT o.id, 10*n.i, o.id + n.i FROM orders AS o, n WHERE n.i <= %d;
+		DROP TABLE n`, max(n, lines, payments, p), n, p, p, lines, payments)
+}
+
+// wanted is the order that many made.
+func wanted(id, lines, payments, p int, with nplusone.With) *nplusone.Order {
+	o := &nplusone.Order{ID: int64(id), Customer: fmt.Sprintf("customer %d", id)}
+	for j := 1; j <= lines && with.Lines; j++ {
+		product := (id*7+j)%p + 1
+		line := nplusone.Line{Position: int64(10 * j), ProductID: int64(product), Quantity: int64(j)}
+		if with.Products {
+			line.Product = &nplusone.Product{ID: int64(product), Name: fmt.Sprintf("product %d", product), Cents: int64(100 * product)}
+		}
+		o.Lines = append(o.Lines, line)
+	}
+	for j := 1; j <= payments && with.Payments; j++ {
+		o.Payments = append(o.Payments, nplusone.Payment{Position: int64(10 * j), Cents: int64(id + j)})
+	}
+	return o
+}
+
+// ask calls Orders, holds the answer against what is wanted, and returns the record of the statements.
+func (s shop) ask(t *testing.T, ids []int64, with nplusone.With, want func(id int) *nplusone.Order) *sqlprobe.Recording {
+	t.Helper()
+	var got []*nplusone.Order
+	var err error
+	rec := s.probe.Record(func() { got, err = s.Orders(t.Context(), ids, with) })
+	require.NoError(t, err, "Orders was expected to read %d orders with %s, and failed%s", len(ids), named(with), story(rec))
+	require.Len(t, got, len(ids), "Orders was asked for %d ids, and was expected to return as many entries; it returned %d%s", len(ids), len(got), story(rec))
+	for i, id := range ids {
+		w := text(want(int(id)))
+		if text(got[i]) == w {
+			continue // the list of statements is long, and is written for a failure only
+		}
+		require.Equal(t, w, text(got[i]), "entry %d is for order %d, and was expected to be\n%s\nit is\n%s%s", i, id, w, text(got[i]), story(rec))
+	}
+	if len(rec.Statements) > 0 {
+		says(t, rec.CheckRowsClosed(), "Orders has returned")
+		says(t, rec.CheckConnsReturned(), "Orders has returned")
+	}
+	return rec
+}
+
+// says fails the step with what a check has to say, and why it matters.
+func says(t *testing.T, err error, format string, args ...any) {
+	t.Helper()
+	if err != nil {
+		require.FailNow(t, fmt.Sprintf(format, args...)+": "+err.Error())
+	}
+}
+
+func story(rec *sqlprobe.Recording) string { return "\n\nthe statements:\n" + rec.String() }
+
+func named(with nplusone.With) string {
+	text := ""
+	for _, part := range []struct {
+		on   bool
+		name string
+	}{{with.Lines, "lines"}, {with.Products, "products"}, {with.Payments, "payments"}} {
+		if part.on && text != "" {
+			text += ", "
+		}
+		if part.on {
+			text += part.name
+		}
+	}
+	if text == "" {
+		return "nothing along"
+	}
+	return text
+}
+
+// text writes an order so that two that are alike have the same, and at most eight parts of each kind.
+func text(o *nplusone.Order) string {
+	if o == nil {
+		return "  none"
+	}
+	s := fmt.Sprintf("  order %d of %s, %d lines, %d payments", o.ID, o.Customer, len(o.Lines), len(o.Payments))
+	for _, l := range o.Lines {
+		s += fmt.Sprintf("\n    line at %d: %d of product %d", l.Position, l.Quantity, l.ProductID)
+		if l.Product != nil {
+			s += fmt.Sprintf(" (%d %s, %d cents)", l.Product.ID, l.Product.Name, l.Product.Cents)
+		}
+	}
+	for _, p := range o.Payments {
+		s += fmt.Sprintf("\n    payment at %d: %d cents", p.Position, p.Cents)
+	}
+	return s
+}
+
+func span(first, last int) []int64 {
+	var ids []int64
+	for id := first; id <= last; id++ {
+		ids = append(ids, int64(id))
+	}
+	return ids
+}
+
+const window = 10 * time.Millisecond // of every loader here
+
+// A counter is a Fetch: it asks the database for the names of products, and keeps a record.
+type counter struct {
+	shop
+
+	opened time.Time
+
+	mu    sync.Mutex
+	takes time.Duration
+	fails map[int]error // by number of the batch, from 1 on
+	calls []fetched
+}
+
+// fetched is one call of Fetch.
+type fetched struct {
+	keys []int64
+	at   time.Duration
+	ctx  context.Context //nolint:containedctx // a record of what Fetch was given
+}
+
+func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, error) {
+	c.mu.Lock()
+	c.calls = append(c.calls, fetched{slices.Clone(ids), time.Since(c.opened), ctx})
+	takes, err := c.takes, c.fails[len(c.calls)]
+	c.mu.Unlock()
+	if takes > 0 {
+		select {
+		case <-time.After(takes):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.DB.QueryContext(ctx, "SELECT id, name FROM products WHERE id IN (SELECT value FROM json_each(?))", list(ids))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	names := map[int64]string{}
+	for rows.Next() {
+		var id int64
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			return nil, err
+		}
+		names[id] = name
+	}
+	return names, rows.Err()
+}
+
+func list(ids []int64) string {
+	s := "["
+	for i, id := range ids {
+		if i > 0 {
+			s += ","
+		}
+		s += fmt.Sprint(id)
+	}
+	return s + "]"
+}
+
+// seen returns the calls of Fetch so far, once all is quiet.
+func (c *counter) seen() []fetched {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.calls)
+}
+
+// batches returns the keys of the calls so far.
+func (c *counter) batches() [][]int64 {
+	var keys [][]int64
+	for _, f := range c.seen() {
+		keys = append(keys, f.keys)
+	}
+	return keys
+}
+
+// slow makes every later Fetch take a while.
+func (c *counter) slow(takes time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.takes = takes
+}
+
+// timeline is what Fetch saw.
+func (c *counter) timeline() string {
+	calls := c.seen()
+	if len(calls) == 0 {
+		return "\n\nFetch was never called"
+	}
+	s := "\n\nthe calls of Fetch:"
+	for _, f := range calls {
+		s += fmt.Sprintf("\n  %6v  %d keys: %s", f.at, len(f.keys), list(f.keys[:min(len(f.keys), 12)]))
+	}
+	return s
+}
+
+// loader makes one that asks for the names of 100 products.
+func loader(t *testing.T, maxBatch int) (*nplusone.Loader[int64, string], *counter) {
+	t.Helper()
+	c := &counter{shop: many(t, 1000, 0, 0, 0, 100), opened: time.Now(), fails: map[int]error{}}
+	return nplusone.NewLoader(nplusone.LoaderConfig[int64, string]{Window: window, MaxBatch: maxBatch, Fetch: c.fetch}), c
+}
+
+// A load is a call of Load under way.
+type load struct {
+	key   int64
+	ended chan struct{}
+	took  time.Duration
+	name  string
+	err   error
+}
+
+func start(l *nplusone.Loader[int64, string], ctx context.Context, key int64) *load {
+	d := &load{key: key, ended: make(chan struct{})}
+	began := time.Now()
+	go func() {
+		defer close(d.ended)
+		d.name, d.err = l.Load(ctx, key)
+		d.took = time.Since(began)
+	}()
+	synctest.Wait() // so that the loads come in this order
+	return d
+}
+
+func startAll(l *nplusone.Loader[int64, string], ctx context.Context, keys ...int64) []*load {
+	var loads []*load
+	for _, key := range keys {
+		loads = append(loads, start(l, ctx, key))
+	}
+	return loads
+}
+
+// waits reports whether the load is still under way, once all is quiet.
+func (d *load) waits() bool {
+	synctest.Wait()
+	select {
+	case <-d.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// names waits for loads and holds each answer against the product's name.
+func names(t *testing.T, c *counter, loads ...*load) {
+	t.Helper()
+	for _, d := range loads {
+		<-d.ended
+		require.NoError(t, d.err, "Load(%d) was expected to return its product's name%s", d.key, c.timeline())
+		require.Equal(t, fmt.Sprintf("product %d", d.key), d.name, "Load(%d) was expected to return %q; it returned %q%s", d.key, fmt.Sprintf("product %d", d.key), d.name, c.timeline())
+	}
+}

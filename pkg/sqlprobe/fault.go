@@ -1,0 +1,195 @@
+package sqlprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Errors that do more than to be returned when they are a [Fault]'s Err.
+var (
+	// ErrConnectionLost loses the connection before the statement runs. Its transaction
+	// is rolled back, and the connection is not used again. database/sql does not try
+	// the statement again on another one, as it does for driver.ErrBadConn.
+	ErrConnectionLost = errors.New("sqlprobe: the connection was lost")
+
+	// ErrAnswerLost loses the connection after the statement has run: the caller cannot
+	// know that it did. If it is COMMIT, the transaction is committed.
+	ErrAnswerLost = errors.New("sqlprobe: the connection was lost after the statement had run")
+
+	// ErrSerialization is the failure of a transaction that could not be put in an order
+	// with others. It has the SQLSTATE 40001, which errors.As finds as an
+	// interface{ SQLState() string }. As in PostgreSQL every later statement of the
+	// transaction fails with 25P02, and Commit rolls back and fails.
+	ErrSerialization error = stateError{"40001", "could not serialize access due to concurrent update"}
+
+	errAborted error = stateError{"25P02", "current transaction is aborted, commands ignored until end of transaction block"}
+)
+
+type stateError struct{ state, text string }
+
+func (e stateError) Error() string    { return fmt.Sprintf("sqlprobe: %s (SQLSTATE %s)", e.text, e.state) }
+func (e stateError) SQLState() string { return e.state }
+
+// A Fault says which statements to break, and how.
+type Fault struct {
+	// Pattern is a regular expression that has to be found in a statement's [Shape],
+	// whatever the case of letters. BEGIN, COMMIT and ROLLBACK stand for the calls that
+	// begin and end a transaction. An empty one fits everything.
+	Pattern string
+
+	// Skip is how many statements that fit go through first.
+	Skip int
+
+	// Times is how many are broken then. Zero means all.
+	Times int
+
+	// Latency goes by before the statement runs or fails; in a bubble it is virtual.
+	// If the statement's context ends first, it does not run.
+	Latency time.Duration
+
+	// Err is returned. The statement does not run, unless Err is [ErrAnswerLost].
+	// With nil the statement is only slow.
+	Err error
+
+	// AfterRows lets a query run and return so many rows before Err, which Rows.Err has
+	// then. Zero is no such thing. It means nothing to a statement without rows, which runs.
+	AfterRows int64
+}
+
+// An Injection is a fault in force. Of several that fit a statement the first counts.
+type Injection struct {
+	p       *Probe
+	fault   Fault
+	pattern *regexp.Regexp
+
+	seen, fired int // guarded by the probe's mu
+}
+
+// Inject puts a fault in force. It panics if the pattern is not a regular expression.
+func (p *Probe) Inject(f Fault) *Injection {
+	i := &Injection{p: p, fault: f, pattern: regexp.MustCompile("(?i)" + f.Pattern)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.injections = append(p.injections, i)
+	return i
+}
+
+// Fired returns how many statements it has broken. A test whose fault never fired has
+// tested nothing.
+func (i *Injection) Fired() int {
+	i.p.mu.Lock()
+	defer i.p.mu.Unlock()
+	return i.fired
+}
+
+// Remove ends it.
+func (i *Injection) Remove() {
+	i.p.mu.Lock()
+	defer i.p.mu.Unlock()
+	for n, other := range i.p.injections {
+		if other == i {
+			i.p.injections = append(i.p.injections[:n:n], i.p.injections[n+1:]...)
+			return
+		}
+	}
+}
+
+// A fault is what becomes of one statement: an error, or none. Its latency has gone by.
+type fault struct {
+	text string
+	err  error
+	rows int64 // that come before the error, or 0 if it comes in their place
+}
+
+// faultFor finds the fault of a statement that is about to run, and lets its latency go
+// by. The error is that of a context that ended meanwhile, or of a transaction that
+// is aborted.
+func (c *conn) faultFor(ctx context.Context, text string) (fault, error) {
+	if f := c.pending; f != nil {
+		c.pending = nil
+		if f.text == text {
+			return *f, nil
+		}
+	}
+	shape := c.p.shape(text)
+	c.p.mu.Lock()
+	if c.tx != nil && c.tx.aborted {
+		c.p.mu.Unlock()
+		return fault{}, errAborted
+	}
+	var chosen *Injection
+	for _, i := range c.p.injections {
+		if i.fits(shape) && chosen == nil {
+			chosen = i
+			i.fired++
+		}
+	}
+	c.p.mu.Unlock()
+	if chosen == nil {
+		return fault{text: text}, nil
+	}
+	if d := chosen.fault.Latency; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return fault{}, ctx.Err()
+		}
+	}
+	return fault{text: text, err: chosen.fault.Err, rows: chosen.fault.AfterRows}, nil
+}
+
+// fits counts a statement that fits, and reports whether it is one to break. The
+// caller holds mu.
+func (i *Injection) fits(shape string) bool {
+	if !i.pattern.MatchString(shape) {
+		return false
+	}
+	i.seen++
+	n := i.seen - i.fault.Skip
+	return n > 0 && (i.fault.Times == 0 || n <= i.fault.Times)
+}
+
+// abide runs a statement as its fault says.
+func (c *conn) abide(f fault, run func() error) error {
+	if f.err == nil || f.rows > 0 {
+		return run()
+	}
+	if errors.Is(f.err, ErrAnswerLost) {
+		if err := run(); err != nil {
+			return err
+		}
+	}
+	return c.strike(f.err)
+}
+
+// strike does what comes with an error, and returns it.
+func (c *conn) strike(err error) error {
+	switch {
+	case errors.Is(err, ErrAnswerLost), errors.Is(err, ErrConnectionLost):
+		c.lose()
+	case errors.Is(err, ErrSerialization):
+		c.p.mu.Lock()
+		defer c.p.mu.Unlock()
+		if c.tx != nil {
+			c.tx.aborted = true
+		}
+	}
+	return err
+}
+
+// lose makes the connection useless. The server rolls back what was under way.
+func (c *conn) lose() {
+	c.p.mu.Lock()
+	c.dead = true
+	open := c.tx
+	c.tx = nil
+	c.p.mu.Unlock()
+	if open != nil {
+		_ = open.Tx.Rollback() // the caller hears that the connection is lost, not of this
+	}
+}
