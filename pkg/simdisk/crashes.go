@@ -1,0 +1,213 @@
+package simdisk
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// Crashes runs a workload on a disk, and then lets the disk crash after each of
+// the workload's operations, with each choice of what survives, up to a budget.
+// Workload and Check must be given.
+type Crashes struct {
+	// Disk is what the workload runs on, an empty one if it is nil. What was done
+	// to it before may be in doubt too, but the crash comes later.
+	Disk *Disk
+
+	// Workload does what is to be interrupted. It runs once, to its end, and
+	// crashes are worked out from the record. It should call [Disk.Note] when it
+	// has promised something to somebody. Its operations should come in the same
+	// order in every run, or the crashes differ from run to run.
+	Workload func(d *Disk) error
+
+	// Check starts the program under test again on what a crash has left, and
+	// returns an error if that is not right. It is called for one crash after
+	// the other, and may do with the disk what it likes.
+	Check func(c *Crash) error
+
+	// Budget is how many disks are checked at most, 2,000 if it is 0. It is shared
+	// out among the moments of a crash; each has two at least, the one on which
+	// nothing in doubt survived and the one on which all did.
+	Budget int
+
+	// Only is the number of the one crash to check, to see a failure again. 0
+	// means all.
+	Only int
+}
+
+const defaultBudget = 2000
+
+// A Crash is one crash of a disk.
+type Crash struct {
+	// Disk is what the crash has left, started again: all of it is certain. It
+	// has the sector size and capacity of the disk that crashed, neither faults
+	// nor latency, and an empty record.
+	Disk *Disk
+
+	// Notes are the remarks that the workload made before the crash, in order.
+	Notes []string
+
+	// Number tells it apart from the other crashes of the exploration, from 1 on.
+	Number int
+
+	before []Op // the record up to the crash
+	point  *point
+	choice choice
+}
+
+// A Summary says what an exploration has seen.
+type Summary struct {
+	Operations int  // in the workload
+	Points     int  // moments at which the disk crashed
+	Disks      int  // that were checked; they differ in content or in what was noted before
+	All        bool // whether there are no others, by the model
+}
+
+// String is the summary in words.
+func (s Summary) String() string {
+	all := "a selection"
+	if s.All {
+		all = "all there are"
+	}
+	return fmt.Sprintf("%d operations, %d crash points, %d disks (%s)", s.Operations, s.Points, s.Disks, all)
+}
+
+// Explore runs the workload and checks the crashes, the plain ones first at each
+// moment. It returns the first error of Check, together with the list of
+// operations up to the crash and what became of each. A panic in Check counts as
+// an error.
+func (x Crashes) Explore() (Summary, error) {
+	d := x.Disk
+	if d == nil {
+		d = &Disk{}
+	}
+	d.lock()
+	first := len(d.ops)
+	d.mu.Unlock()
+	if err := x.Workload(d); err != nil {
+		return Summary{}, fmt.Errorf("the workload failed, before any crash: %w\n\n%s", err, list(d.Ops()))
+	}
+	return x.explore(d, first)
+}
+
+// An exploration is a run of Explore.
+type exploration struct {
+	Crashes
+	disk    *Disk
+	seen    map[digest]bool
+	summary Summary
+}
+
+func (x Crashes) explore(d *Disk, first int) (Summary, error) {
+	ops, atoms := d.record()
+	points := len(ops) - first + 1
+	e := &exploration{Crashes: x, disk: d, seen: map[digest]bool{}, summary: Summary{Operations: points - 1, All: true}}
+	left := x.Budget
+	if left == 0 {
+		left = defaultBudget
+	}
+	made := map[*inode][]*atom{} // by the operations up to op
+	for op := range len(ops) + 1 {
+		for len(atoms) > 0 && atoms[0].op <= op {
+			made[atoms[0].on] = append(made[atoms[0].on], atoms[0])
+			atoms = atoms[1:]
+		}
+		if op < first {
+			continue
+		}
+		quota := max(2, left/(points-e.summary.Points))
+		e.summary.Points++
+		before := e.summary.Disks
+		if err := e.crash(pointAfter(op, d.root, made), ops[:op], quota); err != nil {
+			return e.summary, err
+		}
+		left -= e.summary.Disks - before
+	}
+	return e.summary, nil
+}
+
+func (d *Disk) record() ([]Op, []*atom) {
+	d.lock()
+	defer d.mu.Unlock()
+	return d.ops, d.atoms
+}
+
+// crash checks up to quota disks that a crash at one point may leave.
+func (e *exploration) crash(p *point, before []Op, quota int) error {
+	notes := notesOf(before)
+	families, all := p.families(4 * quota)
+	for c := range inTurns(families) {
+		root := p.tree(c)
+		digest := digestOf(root, len(notes))
+		if e.seen[digest] {
+			continue
+		}
+		if quota == 0 {
+			all = false
+			break
+		}
+		quota--
+		e.seen[digest] = true
+		e.summary.Disks++
+		if err := e.check(&Crash{Disk: e.disk.restart(root), Notes: notes, Number: e.summary.Disks, before: before, point: p, choice: c}); err != nil {
+			return err
+		}
+	}
+	e.summary.All = e.summary.All && all
+	return nil
+}
+
+func notesOf(ops []Op) []string {
+	var notes []string
+	for _, op := range ops {
+		if op.Kind == OpNote {
+			notes = append(notes, op.Name)
+		}
+	}
+	return notes
+}
+
+// restart returns a disk that starts with a tree.
+func (d *Disk) restart(root *inode) *Disk {
+	return &Disk{SectorSize: d.SectorSize, Capacity: d.Capacity, root: root, used: size(root, map[*inode]bool{})}
+}
+
+// check calls Check, and adds the story to its error.
+func (e *exploration) check(c *Crash) (err error) {
+	if e.Only != 0 && e.Only != c.Number {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n\n%s", v, stack())
+		}
+		if err != nil {
+			err = &CrashError{Crash: c, Err: err}
+		}
+	}()
+	return e.Check(c)
+}
+
+// A CrashError is what [Crashes.Explore] returns when Check has found an error.
+type CrashError struct {
+	Crash *Crash
+	Err   error
+}
+
+// Error returns the error of Check and the story of the crash.
+func (e *CrashError) Error() string { return e.Err.Error() + "\n\n" + e.Crash.String() }
+
+// Unwrap returns the error of Check.
+func (e *CrashError) Unwrap() error { return e.Err }
+
+// stack returns the part of a panic's stack that Check is to blame for.
+func stack() string {
+	lines := strings.SplitAfter(string(debug.Stack()), "\n")
+	start := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "panic(") }) + 2
+	end := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "simdisk.(*exploration).check(") })
+	if start < 2 || end < start {
+		return strings.Join(lines, "")
+	}
+	return strings.TrimSpace(strings.Join(lines[start:end], ""))
+}

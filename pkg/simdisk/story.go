@@ -1,0 +1,132 @@
+package simdisk
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// String tells the story of the crash: the operations before it with what became
+// of each, the crash, and the files that were left.
+func (c *Crash) String() string {
+	what := map[int]string{}
+	for op, atoms := range c.byOp() {
+		what[op] = c.became(atoms)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Crash %d came after operation %d, and of what was not certain this survived:\n\n", c.Number, c.point.op)
+	b.WriteString(table(c.before, what))
+	b.WriteString("       ---- crash ----\n\nThis was left:\n\n")
+	b.WriteString(c.left())
+	return b.String()
+}
+
+// byOp returns the atoms that may matter, by their operation.
+func (c *Crash) byOp() map[int][]fate {
+	ops := map[int][]fate{}
+	for _, fates := range c.point.fates {
+		for _, f := range fates {
+			ops[f.op] = append(ops[f.op], f)
+		}
+	}
+	return ops
+}
+
+// became says what became of one operation's atoms.
+func (c *Crash) became(fates []fate) string {
+	slices.SortStableFunc(fates, func(a, b fate) int { return a.off - b.off })
+	kept, full, certain := 0, 0, true
+	for _, f := range fates {
+		kept, full, certain = kept+f.kept(c.choice), full+f.full(), certain && f.doubt < 0
+	}
+	switch {
+	case certain:
+		return "certain"
+	case kept == full:
+		return "survived"
+	case kept == 0:
+		return "lost"
+	}
+	return c.mixed(fates)
+}
+
+// mixed is for an operation of which some survived.
+func (c *Crash) mixed(fates []fate) string {
+	var ranges, rest []string
+	torn := false
+	for _, f := range fates {
+		kept := f.kept(c.choice)
+		verb := " survived"
+		if kept == 0 {
+			verb = " lost"
+		}
+		switch {
+		case f.part == bytesOf && kept > 0:
+			torn = torn || kept < f.full()
+			ranges = append(ranges, fmt.Sprintf("%d-%d", f.off, f.off+kept-1))
+		case f.part == bytesOf:
+			torn = true
+		case f.part == sizeOf:
+			rest = append(rest, "size"+verb)
+		case f.add != "":
+			rest = append(rest, "the new name"+verb)
+		default:
+			rest = append(rest, "that the old name is gone"+verb)
+		}
+	}
+	isWrite := slices.ContainsFunc(fates, func(f fate) bool { return f.part == bytesOf })
+	switch {
+	case !isWrite:
+	case len(ranges) == 0:
+		rest = append([]string{"bytes lost"}, rest...)
+	case torn:
+		rest = append([]string{"torn: bytes " + strings.Join(ranges, ", ") + " survived"}, rest...)
+	default:
+		rest = append([]string{"bytes survived"}, rest...)
+	}
+	return strings.Join(rest, ", ")
+}
+
+// list is the operations without what became of them.
+func list(ops []Op) string { return table(ops, nil) }
+
+// table lists the last operations, and of those before only that they were.
+func table(ops []Op, what map[int]string) string {
+	const most = 40
+	skip := max(0, len(ops)-most)
+	width := 0
+	for _, op := range ops[skip:] {
+		width = max(width, len(op.String()))
+	}
+	var b strings.Builder
+	if skip > 0 {
+		fmt.Fprintf(&b, "       %d operations before these\n", skip)
+	}
+	for i, op := range ops[skip:] {
+		line := fmt.Sprintf("%5d  %-*s  %s", skip+i+1, width, op, what[skip+i+1])
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// left lists the files that were left, with their sizes.
+func (c *Crash) left() string {
+	var lines []string
+	var walk func(name string, n *inode)
+	walk = func(name string, n *inode) {
+		switch {
+		case !n.isDir():
+			lines = append(lines, fmt.Sprintf("       %s, %d bytes\n", name, len(n.data)))
+		case len(n.entries) == 0 && name != "":
+			lines = append(lines, fmt.Sprintf("       %s/\n", name))
+		}
+		for _, child := range n.names() {
+			walk(strings.TrimPrefix(name+"/"+child, "/"), n.entries[child])
+		}
+	}
+	walk("", c.point.tree(c.choice))
+	if len(lines) == 0 {
+		return "       nothing\n"
+	}
+	return strings.Join(lines, "")
+}

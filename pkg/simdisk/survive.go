@@ -1,0 +1,236 @@
+package simdisk
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
+)
+
+// A choice says of each atom in doubt how much of it survives, from 0 to full.
+type choice []int
+
+// A fate is an atom that may matter at a point.
+type fate struct {
+	*atom
+	doubt int // its place in a choice, -1 if it is certain
+}
+
+func (f fate) kept(c choice) int {
+	if f.doubt < 0 {
+		return f.full()
+	}
+	return c[f.doubt]
+}
+
+// A point is a moment at which a crash may come: right after an operation, or
+// before the first, which has the number 0.
+type point struct {
+	op    int
+	root  *inode
+	doubt []*atom           // in the order in which they were made
+	fates map[*inode][]fate // of what may still be there, likewise
+	base  map[*inode][]byte // of files: what is certain before the first fate
+}
+
+// pointAfter finds out what is in doubt after an operation. The atoms are those
+// of all operations up to it, by what they are on.
+func pointAfter(op int, root *inode, atoms map[*inode][]*atom) *point {
+	p := &point{op: op, root: root, fates: map[*inode][]fate{}, base: map[*inode][]byte{}}
+	p.visit(root, atoms)
+	slices.SortStableFunc(p.doubt, func(a, b *atom) int { return a.op - b.op })
+	place := map[*atom]int{}
+	for i, a := range p.doubt {
+		place[a] = i
+	}
+	for _, fates := range p.fates {
+		for i := range fates {
+			if fates[i].doubt >= 0 {
+				fates[i].doubt = place[fates[i].atom]
+			}
+		}
+	}
+	return p
+}
+
+// visit notes the fates of an inode and of all that may be below it.
+func (p *point) visit(n *inode, atoms map[*inode][]*atom) {
+	if _, seen := p.fates[n]; seen {
+		return
+	}
+	list := atoms[n]
+	if !n.isDir() {
+		certain := 0
+		for certain < len(list) && list[certain].certainAt(p.op) {
+			certain++
+		}
+		p.base[n] = content(n.startData, fates(list[:certain], p.op), nil)
+		list = list[certain:]
+	}
+	p.fates[n] = fates(list, p.op)
+	for _, f := range p.fates[n] {
+		if f.doubt >= 0 {
+			p.doubt = append(p.doubt, f.atom)
+		}
+	}
+	if n.isDir() {
+		for _, child := range p.children(n) {
+			p.visit(child, atoms)
+		}
+	}
+}
+
+func fates(atoms []*atom, op int) []fate {
+	fates := make([]fate, len(atoms))
+	for i, a := range atoms {
+		fates[i].atom = a
+		if a.certainAt(op) {
+			fates[i].doubt = -1
+		}
+	}
+	return fates
+}
+
+// children returns what may be in a folder after the crash, in a fixed order.
+func (p *point) children(folder *inode) []*inode {
+	may := map[string][]*inode{}
+	for name, child := range folder.startEntries {
+		may[name] = []*inode{child}
+	}
+	for _, f := range p.fates[folder] {
+		if f.doubt < 0 {
+			delete(may, f.del)
+			delete(may, f.add)
+		}
+		if f.add != "" {
+			may[f.add] = append(may[f.add], f.child)
+		}
+	}
+	var children []*inode
+	for _, name := range slices.Sorted(maps.Keys(may)) {
+		children = append(children, may[name]...)
+	}
+	return children
+}
+
+// tree returns what is on the disk after the crash, as a tree of new inodes.
+func (p *point) tree(c choice) *inode {
+	return (&restart{point: p, choice: c, made: map[*inode]*inode{}}).inode(p.root)
+}
+
+type restart struct {
+	*point
+	choice choice
+	made   map[*inode]*inode
+}
+
+func (r *restart) inode(old *inode) *inode {
+	n := &inode{perm: old.perm, modTime: old.modTime, links: 1}
+	r.made[old] = n
+	if !old.isDir() {
+		n.data = content(r.base[old], r.fates[old], r.choice)
+	} else {
+		n.entries = map[string]*inode{}
+		r.fill(n, old)
+	}
+	n.started()
+	return n
+}
+
+// fill fills a folder. A file may have survived under two names. A folder cannot:
+// the first one found has it, as a repair of the file system would have it.
+func (r *restart) fill(n, old *inode) {
+	entries := names(old.startEntries, r.fates[old], r.choice)
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		child, seen := r.made[entries[name]]
+		switch {
+		case !seen:
+			child = r.inode(entries[name])
+		case child.isDir():
+			continue
+		default:
+			child.links++
+		}
+		n.entries[name] = child
+	}
+}
+
+// content is what a file holds that had base, once the fates of the choice have
+// been met. Bytes beyond the size that survives are not seen.
+func content(base []byte, fates []fate, c choice) []byte {
+	data, size := slices.Clone(base), len(base)
+	for _, f := range fates {
+		kept := f.kept(c)
+		switch {
+		case kept == 0:
+		case f.part == bytesOf:
+			data = atLeast(data, f.off+kept)
+			copy(data[f.off:], f.data[:kept])
+		default:
+			size = f.size
+			data = data[:min(size, len(data))]
+		}
+	}
+	return atLeast(data, size)[:size]
+}
+
+// atLeast puts zeros behind data, up to a size.
+func atLeast(data []byte, size int) []byte {
+	if size <= len(data) {
+		return data
+	}
+	return append(data, make([]byte, size-len(data))...)
+}
+
+// names is what a folder holds that had start.
+func names(start map[string]*inode, fates []fate, c choice) map[string]*inode {
+	entries := maps.Clone(start)
+	if entries == nil {
+		entries = map[string]*inode{}
+	}
+	for _, f := range fates {
+		if f.kept(c) == 0 {
+			continue
+		}
+		delete(entries, f.del)
+		if f.add != "" {
+			entries[f.add] = f.child
+		}
+	}
+	return entries
+}
+
+// A digest tells trees apart.
+type digest [sha256.Size]byte
+
+func digestOf(root *inode, notes int) digest {
+	text := binary.AppendUvarint(nil, uint64(notes))
+	return sha256.Sum256(describe(text, root))
+}
+
+// describe appends a form of a tree that no other tree has.
+func describe(text []byte, n *inode) []byte {
+	if !n.isDir() {
+		text = binary.AppendUvarint(append(text, 'f'), uint64(len(n.data)))
+		return append(text, n.data...)
+	}
+	text = binary.AppendUvarint(append(text, 'd'), uint64(len(n.entries)))
+	for _, name := range n.names() {
+		text = binary.AppendUvarint(text, uint64(len(name)))
+		text = describe(append(text, name...), n.entries[name])
+	}
+	return text
+}
+
+// size is how many bytes the files of a tree have.
+func size(n *inode, seen map[*inode]bool) int64 {
+	if seen[n] {
+		return 0
+	}
+	seen[n] = true
+	total := int64(len(n.data))
+	for _, child := range n.entries {
+		total += size(child, seen)
+	}
+	return total
+}
