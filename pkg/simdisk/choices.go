@@ -60,16 +60,14 @@ func (p *point) choose(kept func(i int) bool) choice {
 	return c
 }
 
-// tears tears one piece, in as many ways as cuts finds: what came before it has
+// tears has one atom torn, in as many ways as cuts finds: what came before it has
 // survived, and what came after it has not, or all has.
 func (p *point) tears() family {
 	type tear struct{ atom, at int }
 	var tears []tear
 	for i, a := range p.doubt {
-		if a.part == bytesOf {
-			for _, at := range cuts(len(a.data)) {
-				tears = append(tears, tear{i, at})
-			}
+		for _, at := range cuts(a.full()) {
+			tears = append(tears, tear{i, at})
 		}
 	}
 	return family{2 * len(tears), func(i int) choice {
@@ -142,7 +140,7 @@ func (p *point) nth(i int) choice {
 // drawn returns a choice by lot, the same in every run: of five atoms, two are
 // lost, two are whole, and one is torn where it can be.
 func (p *point) drawn(i int) choice {
-	lot := rand.New(rand.NewPCG(uint64(p.op), uint64(i)))
+	lot := rand.New(rand.NewPCG(uint64(p.op), uint64(i))) //nolint:gosec // neither is negative
 	c := make(choice, len(p.doubt))
 	for k, a := range p.doubt {
 		switch lot.IntN(5) {

@@ -190,7 +190,10 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 	op.Off = at
 	n, err := h.fits(at, p, fault)
 	h.disk.keep(op, err)
-	h.put(at, p[:n])
+	if n > 0 {
+		h.node.modTime = time.Now()
+		h.disk.put(h.node, int(at), p[:n])
+	}
 	if off == own && n > 0 {
 		h.off = at + int64(n)
 	}
@@ -200,11 +203,10 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// fits says how much of p can be written, and why no more. The lock is held, here
-// and below.
+// fits says how much of p can be written, and why no more. The lock is held.
 func (h *handle) fits(at int64, p []byte, fault error) (int, error) {
 	n := len(p)
-	short, isShort := errors.AsType[*shortWrite](fault)
+	short, isShort := errors.AsType[*shortWriteError](fault)
 	if isShort {
 		n, fault = min(max(short.n, 0), n), nil
 	}
@@ -219,20 +221,6 @@ func (h *handle) fits(at int64, p []byte, fault error) (int, error) {
 		return n, short.err
 	}
 	return n, nil
-}
-
-// put writes to the page cache.
-func (h *handle) put(at int64, p []byte) {
-	if len(p) == 0 {
-		return
-	}
-	n := h.node
-	n.modTime = time.Now()
-	if end := int(at) + len(p); end > len(n.data) {
-		h.disk.resize(n, end)
-	}
-	copy(n.data[at:], p)
-	h.disk.wrote(n, int(at), p)
 }
 
 // Truncate sets the size.
@@ -257,7 +245,7 @@ func (h *handle) Truncate(size int64) error {
 	}
 	h.node.modTime = time.Now()
 	if int(size) != len(h.node.data) {
-		h.disk.resize(h.node, int(size))
+		h.disk.resize(h.node, int(size), 0)
 	}
 	return nil
 }

@@ -67,13 +67,15 @@ func Short(n int, err error) error {
 	if err == nil {
 		err = syscall.ENOSPC
 	}
-	return &shortWrite{n, err}
+	return &shortWriteError{n, err}
 }
 
-type shortWrite struct {
+type shortWriteError struct {
 	n   int
 	err error
 }
 
-func (s *shortWrite) Error() string { return fmt.Sprintf("short write of %d bytes: %v", s.n, s.err) }
-func (s *shortWrite) Unwrap() error { return s.err }
+func (s *shortWriteError) Error() string {
+	return fmt.Sprintf("short write of %d bytes: %v", s.n, s.err)
+}
+func (s *shortWriteError) Unwrap() error { return s.err }

@@ -34,7 +34,7 @@ func (c *Crash) byOp() map[int][]fate {
 
 // became says what became of one operation's atoms.
 func (c *Crash) became(fates []fate) string {
-	slices.SortStableFunc(fates, func(a, b fate) int { return a.off - b.off })
+	slices.SortFunc(fates, func(a, b fate) int { return a.seq - b.seq })
 	kept, full, certain := 0, 0, true
 	for _, f := range fates {
 		kept, full, certain = kept+f.kept(c.choice), full+f.full(), certain && f.doubt < 0
@@ -47,44 +47,70 @@ func (c *Crash) became(fates []fate) string {
 	case kept == 0:
 		return "lost"
 	}
-	return c.mixed(fates)
+	words := append(c.bytes(fates), c.size(fates)...)
+	return strings.Join(append(words, c.names(fates)...), ", ")
 }
 
-// mixed is for an operation of which some survived.
-func (c *Crash) mixed(fates []fate) string {
-	var ranges, rest []string
-	torn := false
+// bytes, size and names say what became of an operation of which some survived.
+func (c *Crash) bytes(fates []fate) []string {
+	var ranges []string
+	all, none := true, true
+	for _, f := range fates {
+		if f.part != bytesOf {
+			continue
+		}
+		kept := f.kept(c.choice)
+		all, none = all && kept == f.full(), none && kept == 0
+		if kept > 0 {
+			ranges = append(ranges, fmt.Sprintf("%d-%d", f.off, f.off+kept-1))
+		}
+	}
+	switch {
+	case all && none: // there are no bytes
+		return nil
+	case all:
+		return []string{"bytes survived"}
+	case none:
+		return []string{"bytes lost"}
+	default:
+		return []string{"torn: bytes " + strings.Join(ranges, ", ") + " survived"}
+	}
+}
+
+func (c *Crash) size(fates []fate) []string {
+	words := ""
 	for _, f := range fates {
 		kept := f.kept(c.choice)
-		verb := " survived"
-		if kept == 0 {
-			verb = " lost"
-		}
 		switch {
-		case f.part == bytesOf && kept > 0:
-			torn = torn || kept < f.full()
-			ranges = append(ranges, fmt.Sprintf("%d-%d", f.off, f.off+kept-1))
-		case f.part == bytesOf:
-			torn = true
-		case f.part == sizeOf:
-			rest = append(rest, "size"+verb)
-		case f.add != "":
-			rest = append(rest, "the new name"+verb)
-		default:
-			rest = append(rest, "that the old name is gone"+verb)
+		case f.part != sizeOf:
+		case kept > 0:
+			words = fmt.Sprintf("size %d survived", f.sizeAt(kept))
+		case words == "":
+			words = "size lost"
 		}
 	}
-	isWrite := slices.ContainsFunc(fates, func(f fate) bool { return f.part == bytesOf })
-	switch {
-	case !isWrite:
-	case len(ranges) == 0:
-		rest = append([]string{"bytes lost"}, rest...)
-	case torn:
-		rest = append([]string{"torn: bytes " + strings.Join(ranges, ", ") + " survived"}, rest...)
-	default:
-		rest = append([]string{"bytes survived"}, rest...)
+	if words == "" {
+		return nil
 	}
-	return strings.Join(rest, ", ")
+	return []string{words}
+}
+
+func (c *Crash) names(fates []fate) []string {
+	var words []string
+	for _, f := range fates {
+		switch kept := f.kept(c.choice) > 0; {
+		case f.part != namesOf:
+		case f.add != "" && kept:
+			words = append(words, "new name there")
+		case f.add != "":
+			words = append(words, "new name lost")
+		case kept:
+			words = append(words, "old name gone")
+		default:
+			words = append(words, "old name still there")
+		}
+	}
+	return words
 }
 
 // list is the operations without what became of them.

@@ -30,24 +30,28 @@ type point struct {
 	root  *inode
 	doubt []*atom           // in the order in which they were made
 	fates map[*inode][]fate // of what may still be there, likewise
-	base  map[*inode][]byte // of files: what is certain before the first fate
+	open  map[*inode][]fate // of files: those from the first that is in doubt on
+	base  map[*inode][]byte // and the content before it
 }
 
 // pointAfter finds out what is in doubt after an operation. The atoms are those
 // of all operations up to it, by what they are on.
 func pointAfter(op int, root *inode, atoms map[*inode][]*atom) *point {
-	p := &point{op: op, root: root, fates: map[*inode][]fate{}, base: map[*inode][]byte{}}
+	p := &point{op: op, root: root, fates: map[*inode][]fate{}, open: map[*inode][]fate{}, base: map[*inode][]byte{}}
 	p.visit(root, atoms)
-	slices.SortStableFunc(p.doubt, func(a, b *atom) int { return a.op - b.op })
+	slices.SortFunc(p.doubt, func(a, b *atom) int { return a.seq - b.seq })
 	place := map[*atom]int{}
 	for i, a := range p.doubt {
 		place[a] = i
 	}
-	for _, fates := range p.fates {
+	for n, fates := range p.fates {
 		for i := range fates {
 			if fates[i].doubt >= 0 {
 				fates[i].doubt = place[fates[i].atom]
 			}
+		}
+		if !n.isDir() {
+			p.fold(n)
 		}
 	}
 	return p
@@ -58,21 +62,16 @@ func (p *point) visit(n *inode, atoms map[*inode][]*atom) {
 	if _, seen := p.fates[n]; seen {
 		return
 	}
-	list := atoms[n]
-	if !n.isDir() {
-		certain := 0
-		for certain < len(list) && list[certain].certainAt(p.op) {
-			certain++
-		}
-		p.base[n] = content(n.startData, fates(list[:certain], p.op), nil)
-		list = list[certain:]
-	}
-	p.fates[n] = fates(list, p.op)
-	for _, f := range p.fates[n] {
-		if f.doubt >= 0 {
-			p.doubt = append(p.doubt, f.atom)
+	fates := make([]fate, len(atoms[n]))
+	for i, a := range atoms[n] {
+		fates[i].atom = a
+		if a.certain != 0 && a.certain <= p.op {
+			fates[i].doubt = -1
+		} else {
+			p.doubt = append(p.doubt, a)
 		}
 	}
+	p.fates[n] = fates
 	if n.isDir() {
 		for _, child := range p.children(n) {
 			p.visit(child, atoms)
@@ -80,15 +79,14 @@ func (p *point) visit(n *inode, atoms map[*inode][]*atom) {
 	}
 }
 
-func fates(atoms []*atom, op int) []fate {
-	fates := make([]fate, len(atoms))
-	for i, a := range atoms {
-		fates[i].atom = a
-		if a.certainAt(op) {
-			fates[i].doubt = -1
-		}
+// fold does once for all choices what they have in common.
+func (p *point) fold(n *inode) {
+	fates := p.fates[n]
+	certain := slices.IndexFunc(fates, func(f fate) bool { return f.doubt >= 0 })
+	if certain < 0 {
+		certain = len(fates)
 	}
-	return fates
+	p.base[n], p.open[n] = content(n.startData, fates[:certain], nil), fates[certain:]
 }
 
 // children returns what may be in a folder after the crash, in a fixed order.
@@ -128,7 +126,7 @@ func (r *restart) inode(old *inode) *inode {
 	n := &inode{perm: old.perm, modTime: old.modTime, links: 1}
 	r.made[old] = n
 	if !old.isDir() {
-		n.data = content(r.base[old], r.fates[old], r.choice)
+		n.data = content(r.base[old], r.open[old], r.choice)
 	} else {
 		n.entries = map[string]*inode{}
 		r.fill(n, old)
@@ -167,7 +165,7 @@ func content(base []byte, fates []fate, c choice) []byte {
 			data = atLeast(data, f.off+kept)
 			copy(data[f.off:], f.data[:kept])
 		default:
-			size = f.size
+			size = f.sizeAt(kept)
 			data = data[:min(size, len(data))]
 		}
 	}
@@ -204,7 +202,7 @@ func names(start map[string]*inode, fates []fate, c choice) map[string]*inode {
 type digest [sha256.Size]byte
 
 func digestOf(root *inode, notes int) digest {
-	text := binary.AppendUvarint(nil, uint64(notes))
+	text := binary.AppendUvarint(nil, uint64(notes)) //nolint:gosec // it is not negative
 	return sha256.Sum256(describe(text, root))
 }
 

@@ -53,7 +53,7 @@ func stopping(t testing.TB, check func(*Crash) error, command string) func(*Cras
 		err := check(c)
 		returned = true
 		if err == nil && t.Failed() && !failed {
-			return errors.New("Check failed the test, see above")
+			return errors.New("the check failed the test, see above")
 		}
 		return err
 	}
