@@ -17,7 +17,8 @@ import (
 const replayVariable = "DOJO_CRASH"
 
 // Test fails the test if Explore finds an error, and says on the last line how to
-// see that crash again. Check may call t.FailNow.
+// see that crash again. Check may call t.FailNow. The summary is for a test that
+// wants to log how much was tried.
 func (x Crashes) Test(t testing.TB) Summary {
 	t.Helper()
 	if text := os.Getenv(replayVariable); text != "" && x.Only == 0 {
@@ -35,7 +36,6 @@ func (x Crashes) Test(t testing.TB) Summary {
 	} else if err != nil {
 		t.Fatalf("%v\n\nagain: %s", err, command)
 	}
-	t.Logf("simdisk: %v", summary)
 	return summary
 }
 
