@@ -67,22 +67,30 @@ func TestAcknowledgedSurvives(t *testing.T) {
 		closes(t, l)
 
 		t.Log(simdisk.Crashes{
-			Budget:   1200,
+			Disk:     &simdisk.Disk{Latency: slow},
+			Budget:   500,
 			Workload: func(d *simdisk.Disk) error { return appendAll(d, d, appended) },
 			Check: func(c *simdisk.Crash) error {
-				if c.Number%8 == 0 {
-					return survivesAgain(c.Disk, groupcommit.Options{}, appended, countAcknowledged(c))
-				}
-				return goesOn(c.Disk, groupcommit.Options{}, appended, countAcknowledged(c))
+				return goesOn(c.Disk, appended, countAcknowledged(c))
+			},
+		}.Test(t))
+		few := [][]byte{record(1, 20), {}, record(3, 9)}
+		t.Log(simdisk.Crashes{
+			Disk:     &simdisk.Disk{Latency: slow},
+			Budget:   60,
+			Workload: func(d *simdisk.Disk) error { return appendAll(d, d, few) },
+			Check: func(c *simdisk.Crash) error {
+				return survivesAgain(c.Disk, few, countAcknowledged(c))
 			},
 		}.Test(t))
 	})
 	for changes := range int64(30) {
 		bubble.Run(t, func(t *testing.T) {
-			d := &simdisk.Disk{}
+			d := &simdisk.Disk{Latency: slow}
 			program := &mortal{FS: d}
 			program.left.Store(changes)
-			_ = appendAll(d, program, appended[:3]) // it may well fail, at any point
+			appended := [][]byte{record(1, 30), record(2, 600), record(3, 40)}
+			_ = appendAll(d, program, appended) // it may well fail, at any point
 			killed := d.Count(simdisk.OpNote)
 			var found [][]byte
 			simdisk.Crashes{
@@ -189,7 +197,7 @@ func copyOfTheLog(t *testing.T) {
 	first := [][]byte{record(1, 30), record(2, 30)}
 	var appended [][]byte
 	t.Log(simdisk.Crashes{
-		Budget: 400,
+		Budget: 200,
 		Workload: func(d *simdisk.Disk) error {
 			l, err := groupcommit.Open(d, dir, groupcommit.Options{})
 			if err != nil {
@@ -212,7 +220,7 @@ func copyOfTheLog(t *testing.T) {
 			return l.Close()
 		},
 		Check: func(c *simdisk.Crash) error {
-			if err := goesOn(c.Disk, groupcommit.Options{}, appended, countAcknowledged(c)); err != nil {
+			if err := goesOn(c.Disk, appended, countAcknowledged(c)); err != nil {
 				return fmt.Errorf("the last record is a copy of the log's own files: %w", err)
 			}
 			return nil
@@ -295,7 +303,7 @@ func crashInAGroup(t *testing.T, sizes []int) {
 	}
 	t.Log(simdisk.Crashes{
 		Disk:   &simdisk.Disk{Latency: syncs(time.Millisecond)},
-		Budget: 600,
+		Budget: 300,
 		Workload: func(d *simdisk.Disk) error {
 			l, err := groupcommit.Open(d, dir, groupcommit.Options{})
 			if err != nil {
@@ -320,7 +328,7 @@ func crashInAGroup(t *testing.T, sizes []int) {
 			return l.Close()
 		},
 		Check: func(c *simdisk.Crash) error {
-			return goesOn(c.Disk, groupcommit.Options{}, appended, countAcknowledged(c))
+			return goesOn(c.Disk, appended, countAcknowledged(c))
 		},
 	}.Test(t))
 }
@@ -419,10 +427,10 @@ func TestFailedSync(t *testing.T) {
 	}
 	bubble.Run(t, func(t *testing.T) {
 		t.Log(simdisk.Crashes{
-			Budget:   500,
+			Budget:   300,
 			Workload: func(d *simdisk.Disk) error { run(t, d); return nil },
 			Check: func(c *simdisk.Crash) error {
-				return goesOn(c.Disk, groupcommit.Options{}, appended, countAcknowledged(c))
+				return goesOn(c.Disk, appended, countAcknowledged(c))
 			},
 		}.Test(t))
 	})
@@ -461,8 +469,8 @@ func TestGivingUpAndClosing(t *testing.T) {
 		stays := appending(t.Context(), l, []byte("stays"))
 		for i, c := range calls {
 			<-c.ended
+			require.Equal(t, 2*time.Millisecond, c.took, "Append was expected to return when its context ended, after 2 ms, though the disk was busy; it took %v", c.took)
 			require.ErrorIs(t, c.err, context.DeadlineExceeded, "Append was expected to return the error of its context")
-			require.Equal(t, 2*time.Millisecond, c.took, "Append was expected to return when its context ended, after 2 ms, though the disk was busy")
 			copy(buffers[i], "XXXXXXXXXXXXXXXXXXXX") // the record is the caller's again
 		}
 		<-stays.ended
@@ -583,7 +591,7 @@ func TestFurtherSegments(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		dropped := 0
 		t.Log(simdisk.Crashes{
-			Budget: 1500,
+			Budget: 600,
 			Workload: func(d *simdisk.Disk) error {
 				l := open(t, d, opts)
 				for i, r := range appended {
@@ -648,7 +656,7 @@ func TestFurtherFullDisk(t *testing.T) {
 		var appended [][]byte
 		t.Log(simdisk.Crashes{
 			Disk:   &simdisk.Disk{Capacity: 3000},
-			Budget: 800,
+			Budget: 300,
 			Workload: func(d *simdisk.Disk) error {
 				appended = nil
 				ballast, err := simdisk.Create(d, "ballast")

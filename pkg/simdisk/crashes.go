@@ -18,7 +18,9 @@ type Crashes struct {
 	// Workload does what is to be interrupted. It runs once, to its end, and
 	// crashes are worked out from the record. It should call [Disk.Note] when it
 	// has promised something to somebody. Its operations should come in the same
-	// order in every run, or the crashes differ from run to run.
+	// order in every run, or the crashes differ from run to run. In a bubble, and
+	// with a Latency for syncs, a program that promises too early does it in front
+	// of the sync, every time.
 	Workload func(d *Disk) error
 
 	// Check starts the program under test again on what a crash has left, and
@@ -95,36 +97,59 @@ func (x Crashes) Explore() (Summary, error) {
 type exploration struct {
 	Crashes
 	disk    *Disk
+	ops     []Op
+	left    int // of the budget
 	seen    map[digest]bool
 	summary Summary
 }
 
 func (x Crashes) explore(d *Disk, first int) (Summary, error) {
-	ops, atoms := d.record()
-	points := len(ops) - first + 1
-	e := &exploration{Crashes: x, disk: d, seen: map[digest]bool{}, summary: Summary{Operations: points - 1, All: true}}
-	left := x.Budget
-	if left == 0 {
-		left = defaultBudget
+	e := &exploration{Crashes: x, disk: d, left: x.Budget, seen: map[digest]bool{}}
+	if e.left == 0 {
+		e.left = defaultBudget
 	}
+	points := e.points(first)
+	e.summary = Summary{Operations: len(points) - 1, Points: len(points)}
+	// What one point leaves of its share is for those after it, and what is left at
+	// the end for those that could use more.
+	for least := 2; len(points) > 0; least = 0 {
+		var more []*point
+		before := e.summary.Disks
+		for i, p := range points {
+			all, err := e.crash(p, max(least, e.left/(len(points)-i)))
+			if err != nil {
+				return e.summary, err
+			}
+			if !all {
+				more = append(more, p)
+			}
+		}
+		if e.summary.Disks == before {
+			return e.summary, nil
+		}
+		points = more
+	}
+	e.summary.All = true
+	return e.summary, nil
+}
+
+// points returns the moments of a crash, from right before the first operation of
+// the workload on.
+func (e *exploration) points(first int) []*point {
+	ops, atoms := e.disk.record()
+	e.ops = ops
+	var points []*point
 	made := map[*inode][]*atom{} // by the operations up to op
 	for op := range len(ops) + 1 {
 		for len(atoms) > 0 && atoms[0].op <= op {
 			made[atoms[0].on] = append(made[atoms[0].on], atoms[0])
 			atoms = atoms[1:]
 		}
-		if op < first {
-			continue
+		if op >= first {
+			points = append(points, pointAfter(op, e.disk.root, made))
 		}
-		quota := max(2, left/(points-e.summary.Points))
-		e.summary.Points++
-		before := e.summary.Disks
-		if err := e.crash(pointAfter(op, d.root, made), ops[:op], quota); err != nil {
-			return e.summary, err
-		}
-		left -= e.summary.Disks - before
 	}
-	return e.summary, nil
+	return points
 }
 
 func (d *Disk) record() ([]Op, []*atom) {
@@ -133,8 +158,10 @@ func (d *Disk) record() ([]Op, []*atom) {
 	return d.ops, d.atoms
 }
 
-// crash checks up to quota disks that a crash at one point may leave.
-func (e *exploration) crash(p *point, before []Op, quota int) error {
+// crash checks up to quota disks that a crash at one point may leave. It reports
+// whether these are all that have not been seen.
+func (e *exploration) crash(p *point, quota int) (all bool, err error) {
+	before := e.ops[:p.op]
 	notes := notesOf(before)
 	families, all := p.families(4 * quota)
 	for c := range inTurns(families) {
@@ -144,18 +171,17 @@ func (e *exploration) crash(p *point, before []Op, quota int) error {
 			continue
 		}
 		if quota == 0 {
-			all = false
-			break
+			return false, nil
 		}
 		quota--
+		e.left--
 		e.seen[digest] = true
 		e.summary.Disks++
 		if err := e.check(&Crash{Disk: e.disk.restart(root), Notes: notes, Number: e.summary.Disks, before: before, point: p, choice: c}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	e.summary.All = e.summary.All && all
-	return nil
+	return all, nil
 }
 
 func notesOf(ops []Op) []string {

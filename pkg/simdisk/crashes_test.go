@@ -76,7 +76,7 @@ func TestBudget(t *testing.T) {
 		why    string
 	}{
 		{1, simdisk.Summary{Operations: 14, Points: 15, Disks: 17}, "each point has two disks where there are two"},
-		{100, simdisk.Summary{Operations: 14, Points: 15, Disks: 71}, "what one point does not use goes to the next"},
+		{100, simdisk.Summary{Operations: 14, Points: 15, Disks: 100}, "what one point does not use goes to others"},
 		{100000, simdisk.Summary{Operations: 14, Points: 15, Disks: 950, All: true}, "two lines in doubt have so many outcomes"},
 	} {
 		got, err := simdisk.Crashes{Workload: bookings(6), Check: nothingWrong, Budget: test.budget}.Explore()

@@ -153,7 +153,7 @@ func (l *Log) work() {
 		}
 		first, err := l.commit(payload, len(entries))
 		for i, e := range entries {
-			e.index, e.err = first+uint64(i), err //nolint:gosec // i is not negative
+			e.index, e.err = first+uint64(i), err
 			close(e.done)
 		}
 	}
@@ -260,18 +260,15 @@ func (l *Log) Records(from uint64) iter.Seq2[Record, error] {
 		l.mu.Lock()
 		segments := slices.Clone(l.segments)
 		l.mu.Unlock()
-		for i, s := range segments {
-			if i+1 < len(segments) && segments[i+1].first <= from {
-				continue
-			}
-			records, end, err := l.read(s.first, s.end)
+		for len(segments) > 1 && segments[1].first <= from {
+			segments = segments[1:]
+		}
+		for _, s := range segments {
+			records, err := l.read(s)
 			for _, r := range records {
 				if r.Index >= from && !yield(r, nil) {
 					return
 				}
-			}
-			if err == nil && end < s.end {
-				err = l.damage(s.first, end)
 			}
 			if err != nil {
 				yield(Record{}, err)
@@ -279,6 +276,19 @@ func (l *Log) Records(from uint64) iter.Seq2[Record, error] {
 			}
 		}
 	}
+}
+
+// read returns the acknowledged records of a segment, and an error if these are not all.
+func (l *Log) read(s segment) ([]Record, error) {
+	data, err := simdisk.ReadFile(l.fsys, l.path(s.first))
+	if err != nil {
+		return nil, err
+	}
+	records, end := decodeAll(data[:min(s.end, int64(len(data)))], s.first)
+	if end < s.end {
+		err = l.damage(s.first, end)
+	}
+	return records, err
 }
 
 // DropBefore removes the segments that have only records before an index. One after the other: of two removals in doubt
@@ -368,13 +378,6 @@ func (l *Log) recoverSegment(first uint64, last bool) error {
 		return errors.Join(err, l.file.Close())
 	}
 	return nil
-}
-
-// read returns the records in the first end bytes of a segment, and where it found no more.
-func (l *Log) read(first uint64, end int64) ([]Record, int64, error) {
-	data, err := simdisk.ReadFile(l.fsys, l.path(first))
-	records, at := decodeAll(data[:min(end, int64(len(data)))], first)
-	return records, at, err
 }
 
 func (l *Log) damage(first uint64, at int64) error {
