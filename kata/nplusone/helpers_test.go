@@ -22,10 +22,10 @@ const schema = `
 	CREATE TABLE orders   (id INTEGER PRIMARY KEY, customer TEXT NOT NULL);
 	CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, cents INTEGER NOT NULL);
 	CREATE TABLE lines    (order_id INTEGER NOT NULL, position INTEGER NOT NULL,
-	                       product_id INTEGER NOT NULL, quantity INTEGER NOT NULL,
-	                       PRIMARY KEY (order_id, position)) WITHOUT ROWID;
-	CREATE TABLE payments (order_id INTEGER NOT NULL, position INTEGER NOT NULL, cents INTEGER NOT NULL,
-	                       PRIMARY KEY (order_id, position)) WITHOUT ROWID;`
+	                       product_id INTEGER NOT NULL, quantity INTEGER NOT NULL);
+	CREATE TABLE payments (order_id INTEGER NOT NULL, position INTEGER NOT NULL, cents INTEGER NOT NULL);
+	CREATE INDEX lines_order    ON lines(order_id);
+	CREATE INDEX payments_order ON payments(order_id);`
 
 // A shop is a database behind a probe, and the store that reads it.
 type shop struct {

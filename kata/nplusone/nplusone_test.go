@@ -199,6 +199,7 @@ func TestLoaderBatches(t *testing.T) {
 		time.Sleep(window + 1) // the second batch is sent, and fails in a second
 		third := startAll(l, t.Context(), 3, 5)
 		names(t, c, third...)
+		require.Equal(t, window+time.Second, third[0].took, "the third batch was expected to take its window and its Fetch, and not to wait for the second; its first load took %v%s", third[0].took, c.timeline())
 		for _, d := range second {
 			<-d.ended
 			require.ErrorIs(t, d.err, broken, "the second Fetch failed, and every load of its batch was expected to hear of it%s", c.timeline())
