@@ -230,6 +230,27 @@ func sameWords(s string) string {
 	return strings.ReplaceAll(s, "sqlprobe: the driver does not support read-only", "sql: driver does not support read-only")
 }
 
+// What database/sql never calls, but other callers of a driver may.
+func TestOldMethods(t *testing.T) {
+	l := &log{}
+	probe := sqlprobe.New(newConnector{l}, nil)
+	if probe.Driver() != nil {
+		t.Error("the driver is the connector's own, and the fake has none")
+	}
+	c, err := probe.Connect(context.Background())
+	fine(t, err)
+	st, err := c.Prepare("p")
+	fine(t, err)
+	fine(t, st.Close())
+	tx, err := c.Begin() //nolint:staticcheck // the old method is what is tested
+	fine(t, err)
+	fine(t, tx.Rollback())
+	fine(t, c.Close())
+	if d := cmp.Diff(log{"prepare p", "close p", "begin 0 false", "rollback", "close"}, *l); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestUnwrap(t *testing.T) {
 	db := sql.OpenDB(sqlprobe.New(oldConnector{&log{}}, nil))
 	defer db.Close()
