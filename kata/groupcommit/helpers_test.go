@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -88,7 +89,7 @@ func has(t *testing.T, l *groupcommit.Log, want [][]byte, when string) {
 	got, err := read(l, 1)
 	require.NoError(t, err, "Records was expected to yield all records, %s", when)
 	require.NoError(t, differ(got, want), "%s", when)
-	require.Len(t, got, len(want), "the log was expected to have %d records, %s; it has %d", len(want), when, len(got))
+	require.Equal(t, len(want), len(got), "the log was expected to have %d records, %s; it has %d", len(want), when, len(got))
 }
 
 // closes expects that Close succeeds.
@@ -232,6 +233,16 @@ func start(f func() (uint64, error)) *call {
 
 func appending(ctx context.Context, l *groupcommit.Log, r []byte) *call {
 	return start(func() (uint64, error) { return l.Append(ctx, r) })
+}
+
+// An unhurried context lets others go first when it is asked whether it has ended.
+type unhurried struct{ context.Context }
+
+func (c unhurried) Done() <-chan struct{} {
+	for range 20 {
+		runtime.Gosched()
+	}
+	return c.Context.Done()
 }
 
 func closing(l *groupcommit.Log) *call {

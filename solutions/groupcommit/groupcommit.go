@@ -55,7 +55,7 @@ type Log struct {
 
 	dropping sync.Mutex // one DropBefore after the other
 
-	mu       sync.Mutex    // guards what follows; nobody reads, writes or syncs with it
+	mu       sync.Mutex    // guards what follows; nobody writes or syncs with it
 	segments []segment     // the last one is being written
 	next     uint64        // the index of the next record to be acknowledged
 	waiting  []*entry      // not written yet
@@ -248,6 +248,8 @@ func (l *Log) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	<-idle // nobody writes from here on
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if again {
 		return l.failed
 	}
