@@ -47,7 +47,7 @@ func TestRecordsComeBack(t *testing.T) {
 			got, err := read(l, from)
 			require.NoError(t, err, "Records(%d) was expected to succeed", from)
 			want := records[min(max(from, 1)-1, 5):]
-			require.Equal(t, len(want), len(got), "Records(%d) was expected to yield %d of 5 records; it yielded %d", from, len(want), len(got))
+			counts(t, got, len(want), "Records(%d) was expected to yield %d of 5 records; it yielded %d", from, len(want), len(got))
 			require.NoError(t, differ(got, want), "Records(%d)", from)
 		}
 		for range l.Records(2) {
@@ -555,7 +555,7 @@ func closeInTheMiddle(t *testing.T, round int) {
 			count++
 		}
 	}
-	require.Equal(t, count, len(got), "round %d: the log was expected to have the %d records that were acknowledged", round, count)
+	counts(t, got, count, "round %d: the log was expected to have the %d records that were acknowledged", round, count)
 	closes(t, l)
 }
 
@@ -580,7 +580,7 @@ func TestFurtherSegments(t *testing.T) {
 		require.NoError(t, l.DropBefore(11), "DropBefore was expected to succeed")
 		got, err := read(l, 11)
 		require.NoError(t, err, "Records(11) was expected to succeed after DropBefore(11)")
-		require.Equal(t, 10, len(got), "after DropBefore(11) the log was expected to have the records from 11 to 20")
+		counts(t, got, 10, "after DropBefore(11) the log was expected to have the records from 11 to 20")
 		require.NoError(t, differ(got, appended[10:]))
 		kept, err := read(l, 0)
 		require.NoError(t, err, "Records was expected to succeed after DropBefore")
@@ -764,7 +764,7 @@ func readsDamaged(t *testing.T, l *groupcommit.Log, records [][]byte, where stri
 		require.ErrorIs(t, err, groupcommit.ErrCorrupt, "%s, while the log is open: the error of Records was expected to have ErrCorrupt in it", where)
 		return
 	}
-	require.Equal(t, len(records), len(got), "%s, while the log is open: Records ended without an error", where)
+	counts(t, got, len(records), "%s, while the log is open: Records ended without an error", where)
 }
 
 // opensWithout opens a log of which a file is gone, and returns 1 if that is an error. Otherwise the records follow each

@@ -89,7 +89,15 @@ func has(t *testing.T, l *groupcommit.Log, want [][]byte, when string) {
 	got, err := read(l, 1)
 	require.NoError(t, err, "Records was expected to yield all records, %s", when)
 	require.NoError(t, differ(got, want), "%s", when)
-	require.Equal(t, len(want), len(got), "the log was expected to have %d records, %s; it has %d", len(want), when, len(got))
+	counts(t, got, len(want), "the log was expected to have %d records, %s; it has %d", len(want), when, len(got))
+}
+
+// counts expects a number of records, and prints no bytes if there is another.
+func counts(t *testing.T, got [][]byte, want int, format string, args ...any) {
+	t.Helper()
+	if len(got) != want {
+		t.Fatalf(format, args...)
+	}
 }
 
 // closes expects that Close succeeds.
@@ -236,7 +244,7 @@ func appending(ctx context.Context, l *groupcommit.Log, r []byte) *call {
 }
 
 // An unhurried context lets others go first when it is asked whether it has ended.
-type unhurried struct{ context.Context }
+type unhurried struct{ context.Context } //nolint:containedctx // it is one
 
 func (c unhurried) Done() <-chan struct{} {
 	for range 20 {

@@ -34,7 +34,7 @@ type Crashes struct {
 	Budget int
 
 	// Only is the number of the one crash to check, to see a failure again. 0
-	// means all.
+	// means all. If there is no such crash, none is checked.
 	Only int
 }
 
@@ -98,6 +98,7 @@ type exploration struct {
 	Crashes
 	disk    *Disk
 	ops     []Op
+	atoms   []*atom
 	left    int // of the budget
 	seen    map[digest]bool
 	summary Summary
@@ -108,20 +109,24 @@ func (x Crashes) explore(d *Disk, first int) (Summary, error) {
 	if e.left == 0 {
 		e.left = defaultBudget
 	}
-	points := e.points(first)
+	e.ops, e.atoms = d.record()
+	var points []int // after which operation
+	for op := first; op <= len(e.ops); op++ {
+		points = append(points, op)
+	}
 	e.summary = Summary{Operations: len(points) - 1, Points: len(points)}
 	// What one point leaves of its share is for those after it, and what is left at
 	// the end for those that could use more.
 	for least := 2; len(points) > 0; least = 0 {
-		var more []*point
+		var more []int
 		before := e.summary.Disks
-		for i, p := range points {
-			all, err := e.crash(p, max(least, e.left/(len(points)-i)))
+		for i, op := range points {
+			all, err := e.crash(op, max(least, e.left/(len(points)-i)))
 			if err != nil {
 				return e.summary, err
 			}
 			if !all {
-				more = append(more, p)
+				more = append(more, op)
 			}
 		}
 		if e.summary.Disks == before {
@@ -133,35 +138,17 @@ func (x Crashes) explore(d *Disk, first int) (Summary, error) {
 	return e.summary, nil
 }
 
-// points returns the moments of a crash, from right before the first operation of
-// the workload on.
-func (e *exploration) points(first int) []*point {
-	ops, atoms := e.disk.record()
-	e.ops = ops
-	var points []*point
-	made := map[*inode][]*atom{} // by the operations up to op
-	for op := range len(ops) + 1 {
-		for len(atoms) > 0 && atoms[0].op <= op {
-			made[atoms[0].on] = append(made[atoms[0].on], atoms[0])
-			atoms = atoms[1:]
-		}
-		if op >= first {
-			points = append(points, pointAfter(op, e.disk.root, made))
-		}
-	}
-	return points
-}
-
 func (d *Disk) record() ([]Op, []*atom) {
 	d.lock()
 	defer d.mu.Unlock()
 	return d.ops, d.atoms
 }
 
-// crash checks up to quota disks that a crash at one point may leave. It reports
-// whether these are all that have not been seen.
-func (e *exploration) crash(p *point, quota int) (all bool, err error) {
-	before := e.ops[:p.op]
+// crash checks up to quota disks that a crash after one operation may leave. It
+// reports whether these are all that have not been seen.
+func (e *exploration) crash(op, quota int) (all bool, err error) {
+	p := pointAfter(op, e.disk.root, e.atoms)
+	before := e.ops[:op]
 	notes := notesOf(before)
 	families, all := p.families(4 * quota)
 	for c := range inTurns(families) {

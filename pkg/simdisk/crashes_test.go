@@ -351,9 +351,13 @@ func TestFullDisk(t *testing.T) {
 	if n, err := f.Write([]byte("567890")); n != 6 || err != nil {
 		t.Errorf("a write with room gave %d, %v", n, err)
 	}
+	s.must(s.Rename("b", "c"))
+	if n, err := s.open("d").Write([]byte("1")); n != 0 || err == nil {
+		t.Errorf("a write to a full disk after a rename gave %d, %v", n, err)
+	}
 	everything(s, ".")
 	simdisk.Crashes{Disk: s.Disk, Workload: func(*simdisk.Disk) error { return nil }, Check: func(c *simdisk.Crash) error {
-		if n, err := (script{t, c.Disk}).open("c").Write([]byte("1")); n != 0 || err == nil {
+		if n, err := (script{t, c.Disk}).open("e").Write([]byte("1")); n != 0 || err == nil {
 			return fmt.Errorf("a write to a full disk that was started again gave %d, %w", n, err)
 		}
 		return nil

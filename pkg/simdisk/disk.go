@@ -33,7 +33,8 @@ type Disk struct {
 	// Latency says how long an operation takes. The disk serves one operation
 	// after another, in the order in which they came, and those that take no
 	// time do not wait for it: they are served by the page cache. In a bubble of
-	// testing/synctest the time is virtual. Nil means that nothing takes time.
+	// testing/synctest the time is virtual, elsewhere it is real. Nil means that
+	// nothing takes time.
 	Latency func(Op) time.Duration
 
 	mu    sync.Mutex // guards all below, and all inodes and handles

@@ -76,23 +76,23 @@ func (d *Disk) create(name string, n *inode, op Op) (*inode, error) {
 		return nil, err
 	}
 	d.keep(op, nil)
-	d.rename(folder, "", last, n)
+	d.relink(folder, "", last, n)
 	return n, nil
 }
 
-// rename changes names in one folder, as one atom: del goes and add comes.
-func (d *Disk) rename(folder *inode, del, add string, child *inode) {
+// relink changes names in one folder, as one atom: del goes and add comes.
+func (d *Disk) relink(folder *inode, del, add string, child *inode) {
 	d.add(&atom{on: folder, part: namesOf, del: del, add: add, child: child})
 	folder.modTime = time.Now()
-	if del != "" {
-		d.unlink(folder, del)
-	}
 	if add != "" {
+		child.links++ // before its old name goes, or the file goes with it
 		if folder.entries[add] != nil {
 			d.unlink(folder, add)
 		}
 		folder.entries[add] = child
-		child.links++
+	}
+	if del != "" {
+		d.unlink(folder, del)
 	}
 }
 
@@ -172,11 +172,11 @@ func (d *Disk) Rename(oldname, newname string) error {
 	d.keep(op, nil)
 	last, child := path.Base(op.Name), from.entries[path.Base(op.Name)]
 	if from == to {
-		d.rename(from, last, path.Base(op.To), child)
+		d.relink(from, last, path.Base(op.To), child)
 		return nil
 	}
-	d.rename(to, "", path.Base(op.To), child)
-	d.rename(from, last, "", nil)
+	d.relink(to, "", path.Base(op.To), child)
+	d.relink(from, last, "", nil)
 	return nil
 }
 
@@ -229,7 +229,7 @@ func (d *Disk) Remove(name string) error {
 		return &fs.PathError{Op: "remove", Path: name, Err: err}
 	}
 	folder, last, _ := d.root.findFolder(op.Name) // it was found above
-	d.rename(folder, last, "", nil)
+	d.relink(folder, last, "", nil)
 	return nil
 }
 

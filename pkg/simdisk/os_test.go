@@ -25,7 +25,8 @@ func TestLikeTheRealOne(t *testing.T) {
 	}
 	for seed := range uint64(100) {
 		lot := rand.New(rand.NewPCG(seed, 1))
-		disk := player{fsys: &simdisk.Disk{}}
+		d := &simdisk.Disk{}
+		disk := player{fsys: d}
 		host := player{fsys: simdisk.OS, root: t.TempDir()}
 		var story []string
 		for range 150 {
@@ -35,6 +36,15 @@ func TestLikeTheRealOne(t *testing.T) {
 			if got != want {
 				t.Fatalf("seed %d: the disk says %q\n\n%s", seed, got, strings.Join(story, "\n"))
 			}
+		}
+		for i, f := range disk.files {
+			if f != nil {
+				f.Close()
+				host.files[i].Close()
+			}
+		}
+		if used, have := simdisk.Space(d); used != have {
+			t.Fatalf("seed %d: the disk counts %d bytes, and its files have %d\n\n%s", seed, used, have, strings.Join(story, "\n"))
 		}
 		if got, want := disk.tree("."), host.tree("."); got != want {
 			t.Fatalf("seed %d: the disk has %s, and the real one %s\n\n%s", seed, got, want, strings.Join(story, "\n"))

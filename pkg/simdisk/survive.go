@@ -34,11 +34,18 @@ type point struct {
 	base  map[*inode][]byte // and the content before it
 }
 
-// pointAfter finds out what is in doubt after an operation. The atoms are those
-// of all operations up to it, by what they are on.
-func pointAfter(op int, root *inode, atoms map[*inode][]*atom) *point {
+// pointAfter finds out what is in doubt after an operation. The atoms are in the
+// order in which they were made, those of later operations included.
+func pointAfter(op int, root *inode, atoms []*atom) *point {
 	p := &point{op: op, root: root, fates: map[*inode][]fate{}, open: map[*inode][]fate{}, base: map[*inode][]byte{}}
-	p.visit(root, atoms)
+	made := map[*inode][]*atom{}
+	for _, a := range atoms {
+		if a.op > op {
+			break
+		}
+		made[a.on] = append(made[a.on], a)
+	}
+	p.visit(root, made)
 	slices.SortFunc(p.doubt, func(a, b *atom) int { return a.seq - b.seq })
 	place := map[*atom]int{}
 	for i, a := range p.doubt {

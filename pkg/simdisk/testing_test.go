@@ -105,6 +105,11 @@ func TestTheTestingLayer(t *testing.T) {
 			want:  []string{"number 3\n\n", "\n\nagain: DOJO_CRASH=3 " + command},
 		},
 		{
+			name: "no such crash", env: "300", workload: bookings(1),
+			check: func(testing.TB, *simdisk.Crash) error { return errors.New("checked") },
+			want:  []string{"simdisk: there is no crash 300 here, and none was checked: 3 operations, 4 crash points, 37 disks (all there are)\n"},
+		},
+		{
 			name: "no number", env: "three", workload: bookings(1),
 			want: []string{"simdisk: DOJO_CRASH is \"three\", and should be the number of a crash\n"},
 		},
