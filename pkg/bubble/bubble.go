@@ -88,6 +88,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 const year = 365 * 24 * time.Hour
@@ -186,7 +188,7 @@ func (r *run) bubble(t *testing.T, body func(*testing.T)) {
 
 // body runs on the bubble's first goroutine.
 func (r *run) body(t *testing.T, body func(*testing.T)) {
-	r.id.Store(int64(currentBubble()))
+	r.id.Store(int64(stack.Self().Bubble))
 	if r.limit < math.MaxInt64 {
 		// What happens at the limit exactly is still in time.
 		time.AfterFunc(max(r.limit, 0)+1, r.pastLimit)

@@ -1,10 +1,11 @@
 package bubble
 
 import (
-	"bytes"
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 // A goroutine is one entry of the text that runtime.Stack writes.
@@ -46,16 +47,6 @@ func dumpAll(buf []byte) ([]byte, bool) {
 	}
 }
 
-// currentBubble returns the number of the bubble that the caller runs in. Every
-// bubble pays for it, so it reads no more than the header of its own stack.
-func currentBubble() int {
-	var buf [128]byte
-	_, after, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("synctest bubble "))
-	number, _, _ := bytes.Cut(after, []byte{']'})
-	n, _ := strconv.Atoi(string(number))
-	return n
-}
-
 // parseStacks reads the text of runtime.Stack. It skips what it does not know.
 func parseStacks(dump string) []goroutine {
 	var all []goroutine
@@ -71,26 +62,9 @@ func parseStacks(dump string) []goroutine {
 	return all
 }
 
-// parseHeader reads a line such as
-//
-//	goroutine 8 [chan receive (durable), 2 minutes, synctest bubble 1]:
 func parseHeader(header string) goroutine {
-	var g goroutine
-	number, status, _ := strings.Cut(strings.TrimPrefix(header, "goroutine "), " [")
-	g.id, _ = strconv.Atoi(number)
-	status = strings.TrimSuffix(status, "]:")
-	for i, part := range strings.Split(status, ", ") {
-		if n, ok := strings.CutPrefix(part, "synctest bubble "); ok {
-			g.bubble, _ = strconv.Atoi(n)
-		}
-		if i == 0 {
-			part = strings.TrimSuffix(part, " (scan)")
-			g.state, g.durable = strings.CutSuffix(part, " (durable)")
-			// What a goroutine waited for last is still called durable when it runs again.
-			g.durable = g.durable && !strings.HasPrefix(g.state, "run")
-		}
-	}
-	return g
+	h := stack.Parse([]byte(header))
+	return goroutine{id: h.ID, state: h.State, durable: h.Durable, bubble: h.Bubble}
 }
 
 // parseFrames reads pairs of lines, a call and its place.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/interleave/internal/hook"
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 const (
@@ -34,7 +35,7 @@ type Schedule struct {
 	inRow   int  // how often in a row it was
 	gaveWay int  // how often one gave way
 
-	root   goroutine // of the body
+	root   stack.Header // of the body
 	mu     sync.Mutex
 	state  state // and what follows is guarded by mu
 	trace  []choice
@@ -89,7 +90,7 @@ func newSchedule(prefix []move) *Schedule {
 
 // begin is called in the bubble.
 func (s *Schedule) begin(t *testing.T) {
-	s.t, s.root, s.wake = t, self(), make(chan struct{}, 1)
+	s.t, s.root, s.wake = t, stack.Self(), make(chan struct{}, 1)
 	s.births, s.alone = newBirths(), true
 	hook.Set(s)
 }
@@ -156,7 +157,7 @@ func (s *Schedule) Note(format string, args ...any) {
 	defer s.mu.Unlock()
 	a := s.running()
 	if a == nil {
-		a = s.byID[self().id]
+		a = s.byID[stack.Self().ID]
 	}
 	for i, e := range slices.Backward(s.events) {
 		if a != nil && s.actors[e.actor] == a {
@@ -192,11 +193,11 @@ func (s *Schedule) enter(p *parking) bool {
 	}
 	a := s.running()
 	if a == nil {
-		g := self()
-		if g.bubble != s.root.bubble || g.id == s.root.id {
+		g := stack.Self()
+		if g.Bubble != s.root.Bubble || g.ID == s.root.ID {
 			return false
 		}
-		p.id, a = g.id, s.byID[g.id]
+		p.id, a = g.ID, s.byID[g.ID]
 	}
 	switch {
 	case s.state == over:
@@ -294,7 +295,7 @@ func (s *Schedule) start(i int) {
 	a.started, s.going = true, i
 	s.mu.Unlock()
 	bubble.Go(s.t, func() {
-		id := self().id
+		id := stack.Self().ID
 		s.mu.Lock()
 		s.byID[id] = a
 		s.mu.Unlock()

@@ -76,19 +76,15 @@ func (q *search) add(trace []choice) {
 	}
 }
 
+// report says how far the search has come: no further than the first level on
+// which something is left to try.
 func (q *search) report() Report {
-	left := false
-	for _, level := range q.queue {
-		left = left || len(level) > 0
-	}
-	r := Report{Schedules: q.tried, Exhausted: !left, Preemptions: len(q.queue) - 1}
-	for level := range q.queue {
-		if len(q.queue[level]) > 0 {
-			r.Preemptions = level - 1
-			break
+	for level, left := range q.queue {
+		if len(left) > 0 {
+			return Report{Schedules: q.tried, Preemptions: level - 1}
 		}
 	}
-	return r
+	return Report{Schedules: q.tried, Exhausted: true, Preemptions: len(q.queue) - 1}
 }
 
 // describe says which schedule of the search failed.

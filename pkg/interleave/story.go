@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/backend-kata/dojo/pkg/internal/rerun"
 )
 
 const (
@@ -27,7 +29,7 @@ func (s *Schedule) replay(t *testing.T, number string) string {
 	if number != "1" {
 		schedule = number + ":" + schedule
 	}
-	return s.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " go test -run '" + pattern(t.Name()) + "' " + folder()
+	return s.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " go test -run '" + rerun.Pattern(t.Name()) + "' " + folder()
 }
 
 // story writes what happened, one line a step.
@@ -79,11 +81,6 @@ func (s *Schedule) columns(b *strings.Builder) (line func(number int, e event)) 
 			return ""
 		})
 	}
-}
-
-// pattern is the -run pattern of just that test.
-func pattern(name string) string {
-	return "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
 }
 
 // folder is the package under test as the go command takes it in the module's

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/internal/rerun"
 )
 
 // A Want is what a run is held to. What is 0 is not asked for.
@@ -66,6 +68,6 @@ func (i Interval) check(w Want, objective time.Duration, lack func(string, ...an
 func Expect(t testing.TB, r *Report, w Want) {
 	t.Helper()
 	if err := r.Check(w); err != nil {
-		t.Fatalf("%v\nagain: go test -run '^%s$'", err, strings.ReplaceAll(t.Name(), "/", "$/^"))
+		t.Fatalf("%v\nagain: go test -run '%s'", err, rerun.Pattern(t.Name()))
 	}
 }

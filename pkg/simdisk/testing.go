@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/backend-kata/dojo/pkg/internal/rerun"
 )
 
 // replayVariable is the environment variable that has the number of the one crash
@@ -65,7 +66,6 @@ func stopping(t testing.TB, check func(*Crash) error, command string) func(*Cras
 // replay is the command that runs one test. The package is the one of the first
 // caller in a test file, if there is one.
 func replay(name string) string {
-	pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(name), "/", "$/^") + "$"
 	callers := make([]uintptr, 64)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
 	where := ""
@@ -76,7 +76,7 @@ func replay(name string) string {
 			where = packageOf(frame.Function)
 		}
 	}
-	return fmt.Sprintf("go test -run '%s' %s", pattern, cmp.Or(where, "."))
+	return fmt.Sprintf("go test -run '%s' %s", rerun.Pattern(name), cmp.Or(where, "."))
 }
 
 // packageOf returns the import path in a function's name. A package of tests

@@ -6,7 +6,7 @@
 // Outside an exploration of package interleave everything here is the standard
 // thing, at the price of one atomic load: a Lock and an Unlock take 0.2 ns more.
 // Inside one, each of these is a point, where another actor may go first: Lock,
-// RLock, TryLock, TryRLock, Wait, Do, and the methods of Map and Pool. Unlock,
+// RLock, TryLock, TryRLock, Wait, Do, and the methods of Map. Unlock,
 // RUnlock, Done, Add, Signal and Broadcast are none: whatever another actor could
 // do there it can do at its own next point, and the schedules would be hundreds
 // of times as many.
