@@ -363,7 +363,11 @@ func (q request) filled() request {
 
 func (q request) String() string {
 	q = q.filled()
-	return fmt.Sprintf("%s %s from %s with Idempotency-Key: %s", q.method, q.target, q.client, strings.Join(q.keys, " and "))
+	key := "without Idempotency-Key"
+	if q.keys != nil {
+		key = "with Idempotency-Key: " + strings.Join(q.keys, " and ")
+	}
+	return fmt.Sprintf("%s %s from %s %s", q.method, q.target, q.client, key)
 }
 
 func (q request) http(ctx context.Context) *http.Request {

@@ -28,12 +28,6 @@ func atOnce(t *testing.T, callers int, f func(caller int)) {
 	group.Wait()
 }
 
-// explore runs the body in every order of its actors. What it has found wrong by the end of a schedule, it says then.
-func explore(t *testing.T, body func(t *testing.T, x *interleave.Schedule)) {
-	t.Helper()
-	interleave.Explore(t, body)
-}
-
 // An office is a store that all offices share, with a point before each call.
 type office struct {
 	x *interleave.Schedule
@@ -191,7 +185,7 @@ func get(l *races.Lazy[int]) (r result) {
 func exploreLazy(t *testing.T, panics bool) {
 	t.Helper()
 	shared := 0 // the most callers who heard of one failure
-	explore(t, func(t *testing.T, x *interleave.Schedule) {
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 		starts, running := 0, 0 // how many there were, and which is under way
 		l := races.NewLazy(func() (int, error) {
 			starts++

@@ -25,7 +25,7 @@ func TestCounter(t *testing.T) {
 			}
 		}
 	})
-	explore(t, func(t *testing.T, x *interleave.Schedule) {
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 		var c races.Counter
 		numbers := make([]int, 3)
 		for i := range numbers {
@@ -79,7 +79,7 @@ func TestBooking(t *testing.T) {
 		expectSeats(t, h, "ben", "ann", "", "", "ben")
 	})
 
-	explore(t, func(t *testing.T, x *interleave.Schedule) {
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 		h := races.NewHall(3)
 		errs := map[string]*error{"ann": new(error), "ben": new(error)}
 		x.Go("ann: 0 and 1", func() { *errs["ann"] = h.Book("ann", 0, 1); x.Note("%v", *errs["ann"]) })
@@ -153,7 +153,7 @@ func TestDeposit(t *testing.T) {
 			t.Fatalf("Others were quicker %d times, with 1000 each, and %d was expected in the end; Deposit returned %d, and the store has %d.", quicker, want, got, s.values["ann"])
 		}
 	}
-	explore(t, func(t *testing.T, x *interleave.Schedule) {
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 		s := &office{x: x, values: map[string]int{}}
 		amounts := []int{1, 10, -100}
 		results := make([]int, len(amounts))
@@ -212,7 +212,7 @@ func TestTransfer(t *testing.T) {
 		{{"ann", "ben", 1}, {"ben", "cem", 1}, {"cem", "ann", 1}},
 		{{"ann", "ben", 7}, {"ann", "cem", 7}, {"ann", "ann", 7}},
 	} {
-		explore(t, func(t *testing.T, x *interleave.Schedule) {
+		interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 			book := &journal{}
 			b := races.NewBank(opening, func(from, to string, amount int) {
 				x.Point("journal")
@@ -231,7 +231,7 @@ func TestTransfer(t *testing.T) {
 		})
 	}
 	overlap := false
-	explore(t, func(t *testing.T, x *interleave.Schedule) {
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 		writing := false
 		b := races.NewBank(map[string]int{"ann": 1, "ben": 1, "cem": 1, "dan": 1}, func(from, _ string, _ int) {
 			if from == "ann" {
@@ -262,7 +262,7 @@ func TestBalances(t *testing.T) {
 			t.Fatalf("Nothing was moved, and the balances were expected to be %v; they are %v.", opening, got)
 		}
 	})
-	explore(t, func(t *testing.T, x *interleave.Schedule) {
+	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
 		b := races.NewBank(opening, func(string, string, int) { x.Point("journal") })
 		var seen map[string]int
 		x.Go("ann → ben 4", func() { move(t, b, "ann", "ben", 4) })
