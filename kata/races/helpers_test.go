@@ -158,10 +158,10 @@ func expectEach(t *testing.T, numbers []int, n int) {
 	}
 	for i := 1; i < len(sorted); i++ {
 		if sorted[i] == sorted[i-1] {
-			t.Fatalf("%d callers took a number at the same time, and number %d was given out twice: %v.", n, sorted[i], sorted)
+			t.Fatalf("%d numbers were taken at the same time, and number %d was given out twice: %v.", n, sorted[i], sorted)
 		}
 	}
-	t.Fatalf("%d callers took a number at the same time, and were expected to get 1 to %d, each once; they got %v.", n, n, sorted)
+	t.Fatalf("%d numbers were taken at the same time, and were expected to be 1 to %d, each once; they are %v.", n, n, sorted)
 }
 
 // A result is what Get gave.
