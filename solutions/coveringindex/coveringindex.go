@@ -11,7 +11,7 @@ func Indexes() []string {
 		// to stand before total: without it rows of one second would come by total.
 		`CREATE INDEX orders_customer ON orders(customer_id, created, id, total)`,
 
-		// The other half of mine. Six orders in seven are no gift, and have no entry.
+		// The other half of mine. Five orders in six are no gift, and have no entry.
 		`CREATE INDEX orders_recipient ON orders(recipient_id, created, id, total) WHERE recipient_id IS NOT NULL`,
 
 		// queue. An order leaves the index when it is paid, which writes nothing. The status is the same in all entries, and
