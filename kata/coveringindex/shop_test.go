@@ -42,7 +42,7 @@ const rows = `
 			WHEN i % 100 BETWEEN 70 AND 94 THEN (i/100 * 31 + i*i) % 49
 			ELSE (i/100 * 31 + i*i) % 97 END * 1000 + 999,
 		1700000000 + i/2 * 21600 + i % 50 * 3600,
-		'Note ' || i || ': ' || printf('%.*c', 190 + i % 200, '.') FROM n;`
+		'Note ' || i || ': ' || printf('%.*c', 90 + i % 100, '.') FROM n;`
 
 // A query is one of the product's, with arguments to try it with.
 type query struct {
