@@ -14,6 +14,7 @@ import (
 
 	"github.com/backend-kata/dojo/kata/nplusone"
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/interleave"
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 )
 
@@ -321,8 +322,41 @@ func TestFurtherAllGiveUp(t *testing.T) {
 	})
 }
 
-// Many load at once, on all processors: each gets its own value, no batch is too large, and no key comes twice in one.
+// Callers at the same time: in every order of their turns each gets its own value, no batch is too large, and no key comes twice in one.
 func TestFurtherAtOnce(t *testing.T) {
+	for _, keys := range [][]int{{1, 2, 3}, {1, 1, 2}} {
+		interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
+			var batches [][]int
+			l := nplusone.NewLoader(nplusone.LoaderConfig[int, string]{Window: window, MaxBatch: 2, Fetch: func(_ context.Context, keys []int) (map[int]string, error) {
+				keys = slices.Sorted(slices.Values(keys))
+				x.Point("Fetch %v", keys)
+				batches = append(batches, keys)
+				values := map[int]string{}
+				for _, key := range keys {
+					values[key] = fmt.Sprintf("product %d", key)
+				}
+				return values, nil
+			}})
+			got, errs := make([]string, len(keys)), make([]error, len(keys))
+			for i, key := range keys {
+				x.Go(fmt.Sprintf("Load(%d)", key), func() {
+					got[i], errs[i] = l.Load(t.Context(), key)
+					x.Note("%q, %v", got[i], errs[i])
+				})
+			}
+			x.Run()
+			for i, key := range keys {
+				require.NoError(t, errs[i], "callers load %v at the same time, and Load(%d) was expected to return its product's name", keys, key)
+				require.Equal(t, fmt.Sprintf("product %d", key), got[i], "callers load %v at the same time, and Load(%d) was expected to return its own product's name", keys, key)
+			}
+			for _, b := range batches {
+				require.LessOrEqual(t, len(b), 2, "callers load %v at the same time, and a batch was expected to have at most 2 keys; one was %v", keys, b)
+				require.Len(t, slices.Compact(slices.Clone(b)), len(b), "callers load %v at the same time, and a batch was expected to have each key once; one was %v", keys, b)
+			}
+		})
+	}
+
+	// The same freely, on all processors, for the race detector.
 	const callers, rounds, maxBatch = 16, 40, 7
 	// Fetch tells each caller what its batch was like, and each caller has a place
 	// of its own for the answer: nothing but the loader orders the goroutines.
