@@ -65,8 +65,9 @@ func TestPostgresCoveringIndex(t *testing.T) {
 		{"no index", "SELECT", false, 40000, 0, 1500, 2500},
 		{"an index on the customer", "CREATE INDEX by_customer ON orders(customer_id)", false, 200, 0, 200, 210},
 		{"one on customer and time", "CREATE INDEX by_time ON orders(customer_id, created)", false, 150, 0, 150, 160},
-		// While no page is known to be visible to all, a bitmap scan of the same index looks cheaper to the planner: it has to be told.
-		{"the same with total, never vacuumed", "CREATE INDEX covering ON orders(customer_id, created) INCLUDE (total); SET enable_bitmapscan = off", true, 150, 150, 150, 160},
+		// No page is known to be visible to all, and a bitmap scan is no dearer for that.
+		{"one that includes total", "CREATE INDEX covering ON orders(customer_id, created) INCLUDE (total); DROP INDEX by_customer, by_time", false, 150, 0, 150, 160},
+		{"the planner is not to take a bitmap scan", "SET enable_bitmapscan = off", true, 150, 150, 150, 160},
 		{"vacuumed", "RESET enable_bitmapscan; VACUUM orders", true, 150, 0, 3, 8},
 		{
 			"ten orders of others changed, on the pages of ten that are read",
@@ -95,6 +96,7 @@ func TestPostgresCoveringIndexReference(t *testing.T) {
 	for _, index := range coveringindex.Indexes() {
 		run(t, db, index)
 	}
+	run(t, db, "CREATE INDEX customers_name ON customers(upper(name)) INCLUDE (name)")
 	run(t, db, "VACUUM ANALYZE orders, customers")
 	for _, q := range []struct {
 		name, sql string
@@ -107,8 +109,9 @@ func TestPostgresCoveringIndexReference(t *testing.T) {
 		{"year", "SELECT count(*), sum(total) FROM orders WHERE customer_id = $1 AND created >= $2 AND created < $3", []any{8, 300000, 600000}, true, false, 50},
 		{"queue", "SELECT id, customer_id, created FROM orders WHERE status = 'open' ORDER BY created, id LIMIT 20", nil, true, false, 20},
 		{"ranking", "SELECT id, created, total FROM orders WHERE country = $1 ORDER BY total DESC, created, id LIMIT 10", []any{"DE"}, true, false, 10},
-		// An index on an expression does not cover: PostgreSQL asks for the column within.
+		// An index on an expression does not cover: PostgreSQL asks for the column within, which INCLUDE can give.
 		{"login", "SELECT lower(email) FROM customers WHERE lower(email) = $1", []any{"person.17@example.com"}, false, false, 1},
+		{"expression and column", "SELECT upper(name) FROM customers WHERE upper(name) = $1", []any{"PERSON 17"}, true, false, 1},
 		// The kata's rewrite is covered, and reads both halves to the end: UNION does not stop at the limit.
 		{"mine", strings.ReplaceAll(coveringindex.Rewrite(), "?1", "$1"), []any{8}, true, true, 220},
 		{"mine with limits", `

@@ -133,7 +133,7 @@ func (s shop) exec(t *testing.T, statement string) {
 }
 
 // open makes a shop with indexes on the columns given. Every fifth order is of customer 1; the others are of 160 customers,
-// 100 for each. There are some ten orders to a page.
+// 100 for each. There are some twenty orders to a page.
 func open(t *testing.T, indexes ...string) shop {
 	t.Helper()
 	probe, err := sqlite.New(fmt.Sprintf("file:/coveringindex-simulation-%d?vfs=memdb", shops.Add(1)))
