@@ -54,7 +54,7 @@ const rows = `
 			WHEN i % 12 = 2 THEN CASE WHEN i < 1600 OR i % 600 = 2 THEN 2 ELSE 3 + i/12 % 4 END
 			WHEN i % 10 = 3 THEN NULL
 			ELSE i*37 % 494 + 7 END,
-		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1 WHEN i % 10 = 4 OR i % 20 = 3 THEN i*53 % 500 + 1 END,
+		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1 WHEN i % 10 = 4 OR i % 20 = 3 THEN i/10 * 37 % 500 + 1 END,
 		CASE WHEN i % 100 < 70 THEN 'DE' WHEN i % 100 < 95 THEN 'FR' WHEN i % 100 < 99 THEN 'NL' ELSE 'LU' END,
 		CASE WHEN i % 100 = 7 THEN 'open' WHEN i % 100 < 9 THEN 'paid' WHEN i % 100 = 10 THEN 'cancelled' ELSE 'shipped' END,
 		1700000000 + i/2 * 21600,
@@ -81,18 +81,28 @@ type query struct {
 
 var queries = map[string]query{
 	"history": {
-		sql:  "SELECT id, created, total FROM orders WHERE customer_id = ? ORDER BY created DESC, id DESC LIMIT 20",
-		args: [][]any{{1}, {77}},
+		sql: "SELECT id, created, total FROM orders WHERE customer_id = ? ORDER BY created DESC, id DESC LIMIT 20",
+		args: [][]any{
+			{1},  // the reseller, of whose orders few are shown
+			{77}, // fewer orders than the limit
+		},
 	},
 	"year": {
-		sql:    "SELECT count(*), sum(total) FROM orders WHERE customer_id = ? AND created >= ? AND created < ?",
-		args:   [][]any{{1, 1730000000, 1730200000}, {2, 1722000000, 1800000000}, {77, 1700000000, 1800000000}},
+		sql: "SELECT count(*), sum(total) FROM orders WHERE customer_id = ? AND created >= ? AND created < ?",
+		args: [][]any{
+			{1, 1730000000, 1730200000},  // many orders, a short period
+			{2, 1722000000, 1800000000},  // many orders, a long period, and hardly any that are both
+			{77, 1700000000, 1800000000}, // few orders, all of the time
+		},
 		counts: "SELECT count(*) FROM orders WHERE customer_id = ? AND created >= ? AND created < ?",
 	},
 	"team": {
 		sql: `SELECT c.id, c.name, sum(o.total) FROM customers AS c JOIN orders AS o ON o.customer_id = c.id
 			WHERE c.company = ? AND o.created >= ? GROUP BY c.id`,
-		args:      [][]any{{"Company 1", 1720000000}, {"Company 7", 1700000000}},
+		args: [][]any{
+			{"Company 1", 1720000000}, // customer 2 is one of them
+			{"Company 7", 1700000000}, // all of the time
+		},
 		counts:    "SELECT count(*) FROM customers AS c JOIN orders AS o ON o.customer_id = c.id WHERE c.company = ? AND o.created >= ?",
 		unordered: true,
 		customers: "c",
@@ -102,21 +112,38 @@ var queries = map[string]query{
 		args: [][]any{{}},
 	},
 	"large": {
-		sql:  "SELECT id, customer_id, total FROM orders WHERE country = ? AND total >= ? ORDER BY created, id",
-		args: [][]any{{"LU", 70000}, {"DE", 95999}, {"FR", 90000}},
+		sql: "SELECT id, customer_id, total FROM orders WHERE country = ? AND total >= ? ORDER BY created, id",
+		args: [][]any{
+			{"LU", 70000}, // a rare country
+			{"DE", 95999}, // the country of most, and a rare sum
+			{"FR", 90000}, // neither is rare, and both together are
+		},
 	},
 	"ranking": {
-		sql:  "SELECT id, created, total FROM orders WHERE country = ? ORDER BY total DESC, created, id LIMIT 10",
-		args: [][]any{{"DE"}, {"LU"}},
+		sql: "SELECT id, created, total FROM orders WHERE country = ? ORDER BY total DESC, created, id LIMIT 10",
+		args: [][]any{
+			{"DE"}, // the first ten in order of the total are soon found
+			{"LU"}, // and these are not
+		},
 	},
 	"login": {
-		sql:       "SELECT id, name FROM customers WHERE lower(email) = ?",
-		args:      [][]any{{"person.17@example.com"}, {"nobody@example.com"}},
+		sql: "SELECT id, name FROM customers WHERE lower(email) = ?",
+		args: [][]any{
+			{"person.17@example.com"},
+			{"nobody@example.com"},
+		},
 		unordered: true,
 	},
 	"mine": {
-		sql:  "SELECT id, created, total FROM orders WHERE customer_id = ?1 OR recipient_id = ?1 ORDER BY created DESC, id DESC LIMIT 20",
-		args: [][]any{{1}, {2}, {24}, {77}, {9999}, {nil}},
+		sql: "SELECT id, created, total FROM orders WHERE customer_id = ?1 OR recipient_id = ?1 ORDER BY created DESC, id DESC LIMIT 20",
+		args: [][]any{
+			{1},    // much on both sides: gifts by guests, and gifts to oneself
+			{2},    // many orders, and no gift
+			{81},   // fewer than the limit on both sides
+			{77},   // a few orders, and no gift
+			{9999}, // no such customer
+			{nil},  // who is no guest, and not everybody without a gift
+		},
 	},
 }
 
@@ -325,7 +352,7 @@ func (s *shop) read(ctx context.Context, query string, args []any) ([]string, er
 		if err := rows.Scan(dest...); err != nil {
 			return nil, err
 		}
-		all = append(all, fmt.Sprint(values...))
+		all = append(all, strings.TrimSuffix(fmt.Sprintln(values...), "\n"))
 	}
 	return all, rows.Err()
 }
