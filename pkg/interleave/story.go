@@ -2,8 +2,6 @@ package interleave
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +27,7 @@ func (s *Schedule) replay(t *testing.T, number string) string {
 	if number != "1" {
 		schedule = number + ":" + schedule
 	}
-	return s.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " go test -run '" + rerun.Pattern(t.Name()) + "' " + folder()
+	return s.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " " + rerun.Command(t.Name())
 }
 
 // story writes what happened, one line a step.
@@ -80,27 +78,6 @@ func (s *Schedule) columns(b *strings.Builder) (line func(number int, e event)) 
 			}
 			return ""
 		})
-	}
-}
-
-// folder is the package under test as the go command takes it in the module's
-// root.
-func folder() string {
-	here, err := os.Getwd()
-	if err != nil {
-		return "."
-	}
-	for root := here; ; root = filepath.Dir(root) {
-		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-			rel, err := filepath.Rel(root, here)
-			if err != nil || rel == "." {
-				return "."
-			}
-			return "./" + filepath.ToSlash(rel)
-		}
-		if root == filepath.Dir(root) {
-			return "."
-		}
 	}
 }
 

@@ -68,6 +68,6 @@ func (i Interval) check(w Want, objective time.Duration, lack func(string, ...an
 func Expect(t testing.TB, r *Report, w Want) {
 	t.Helper()
 	if err := r.Check(w); err != nil {
-		t.Fatalf("%v\nagain: go test -run '%s'", err, rerun.Pattern(t.Name()))
+		t.Fatalf("%v\nagain: %s", err, rerun.Command(t.Name()))
 	}
 }

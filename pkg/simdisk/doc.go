@@ -44,7 +44,7 @@
 //
 //	       settings, 0 bytes
 //
-//	again: DOJO_CRASH=22 go test -run '^TestSettingsSurvive$' example.org/settings
+//	again: DOJO_CRASH=22 go test -run '^TestSettingsSurvive$' ./settings
 //
 // The program under test uses the interface [FS]; [OS] is the real file system.
 //

@@ -1,13 +1,9 @@
 package simdisk
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"os"
-	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/backend-kata/dojo/pkg/internal/rerun"
@@ -29,7 +25,7 @@ func (x Crashes) Test(t testing.TB) Summary {
 		}
 		x.Only = only
 	}
-	command := replay(t.Name())
+	command := rerun.Command(t.Name())
 	x.Check = stopping(t, x.Check, command)
 	summary, err := x.Explore()
 	if crash, ok := err.(*CrashError); ok { //nolint:errorlint // Explore returns it as it is
@@ -61,28 +57,4 @@ func stopping(t testing.TB, check func(*Crash) error, command string) func(*Cras
 		}
 		return err
 	}
-}
-
-// replay is the command that runs one test. The package is the one of the first
-// caller in a test file, if there is one.
-func replay(name string) string {
-	callers := make([]uintptr, 64)
-	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
-	where := ""
-	for more := true; more && where == ""; {
-		var frame runtime.Frame
-		frame, more = frames.Next()
-		if strings.HasSuffix(frame.File, "_test.go") {
-			where = packageOf(frame.Function)
-		}
-	}
-	return fmt.Sprintf("go test -run '%s' %s", rerun.Pattern(name), cmp.Or(where, "."))
-}
-
-// packageOf returns the import path in a function's name. A package of tests
-// beside another has that one's path.
-func packageOf(function string) string {
-	slash := strings.LastIndex(function, "/") + 1
-	dot := strings.Index(function[slash:], ".")
-	return strings.TrimSuffix(function[:slash+max(dot, 0)], "_test")
 }

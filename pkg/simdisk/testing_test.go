@@ -53,7 +53,7 @@ func run(test func(tb testing.TB)) string {
 // The layer above testing.TB: each way to fail ends with the command that shows
 // the crash again.
 func TestTheTestingLayer(t *testing.T) {
-	const command = "go test -run '^TestBook$/^a\\.b$' github.com/backend-kata/dojo/pkg/simdisk\n"
+	const command = "go test -run '^TestBook$/^a\\.b$' ./pkg/simdisk\n"
 	tests := []struct {
 		name, env string
 		workload  func(*simdisk.Disk) error

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/backend-kata/dojo/pkg/internal/rerun"
 )
 
 // A list shows no more than this, and says how many it left out.
@@ -20,7 +22,7 @@ const (
 func Require(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
-		t.Fatalf("%v\n\nagain: go test -run '^%s$'", err, strings.ReplaceAll(t.Name(), "/", "$/^"))
+		t.Fatalf("%v\n\nagain: %s", err, rerun.Command(t.Name()))
 	}
 }
 

@@ -247,7 +247,7 @@ func TestRequire(t *testing.T) {
 		t.Errorf("no error was expected to pass, got %q", fake.failure)
 	}
 	sqlprobe.Require(fake, errors.New("2 statements ran"))
-	if want := "2 statements ran\n\nagain: go test -run '^TestOrders$/^twice$'"; fake.failure != want {
+	if want := "2 statements ran\n\nagain: go test -run '^TestOrders$/^twice$' ./pkg/sqlprobe"; fake.failure != want {
 		t.Errorf("got %q, want %q", fake.failure, want)
 	}
 }
