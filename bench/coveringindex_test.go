@@ -13,8 +13,7 @@ import (
 )
 
 // orders makes the tables of coveringindex in a schema of their own, with 40,000 orders of 200 customers. An order is some
-// 300 bytes long, so that no page has two orders of one customer. The tables are not temporary, since EXPLAIN counts the
-// buffers of those apart; and nobody but the test vacuums them.
+// 300 bytes long, so that no page has two orders of one customer. Nobody but the test vacuums the tables.
 func orders(t *testing.T) *sql.DB {
 	t.Helper()
 	db, _ := connect(t)

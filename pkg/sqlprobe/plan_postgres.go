@@ -41,11 +41,17 @@ type pgNode struct {
 	Filtered    float64  `json:"Rows Removed by Filter"`
 	Rechecked   float64  `json:"Rows Removed by Index Recheck"`
 	HeapFetches float64  `json:"Heap Fetches"`
-	Hit         int64    `json:"Shared Hit Blocks"` // of the node and those below it
-	Read        int64    `json:"Shared Read Blocks"`
+
+	// Of the node and those below it. What is local is a temporary table's.
+	SharedHit  int64 `json:"Shared Hit Blocks"`
+	SharedRead int64 `json:"Shared Read Blocks"`
+	LocalHit   int64 `json:"Local Hit Blocks"`
+	LocalRead  int64 `json:"Local Read Blocks"`
 
 	Plans []pgNode `json:"Plans"`
 }
+
+func (n *pgNode) buffers() int64 { return n.SharedHit + n.SharedRead + n.LocalHit + n.LocalRead }
 
 // ParsePostgres reads what EXPLAIN (FORMAT JSON) of PostgreSQL writes.
 func ParsePostgres(text []byte) (Plan, error) {
@@ -57,7 +63,7 @@ func ParsePostgres(text []byte) (Plan, error) {
 		return Plan{}, errors.New("sqlprobe: not a plan of one query")
 	}
 	root := tops[0].Plan
-	r := pgReader{plan: Plan{Measured: root.Loops != nil, Buffers: root.Hit + root.Read}}
+	r := pgReader{plan: Plan{Measured: root.Loops != nil, Buffers: root.buffers()}}
 	r.read(root, 0)
 	r.plan.Text = r.text.String()
 	return r.plan, nil
@@ -126,7 +132,7 @@ func (n *pgNode) String() string {
 		b.WriteString(" by " + strings.Join(n.SortKey, ", "))
 	}
 	if n.Loops != nil {
-		fmt.Fprintf(&b, " (rows %.0f, loops %.0f, buffers %d)", n.Rows, *n.Loops, n.Hit+n.Read)
+		fmt.Fprintf(&b, " (rows %.0f, loops %.0f, buffers %d)", n.Rows, *n.Loops, n.buffers())
 	}
 	return b.String()
 }
