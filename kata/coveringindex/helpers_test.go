@@ -42,7 +42,8 @@ const tables = `
 	);`
 
 // rows fills the tables so that one condition alone is of little use: customer 2 has ordered a lot, but not lately, and
-// France buys a lot, but seldom for much. Among the latest orders of customer 1 are gifts, some by guests and some for the buyer.
+// France buys a lot, but seldom for much. Among the latest orders of customer 1 are gifts, some by guests and some for the buyer,
+// and two that differ in nothing but their id.
 const rows = `
 	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 500)
 	INSERT INTO customers SELECT i, 'Person ' || i, 'Person.' || i || '@Example.com',
@@ -54,11 +55,13 @@ const rows = `
 			WHEN i % 12 = 2 THEN CASE WHEN i < 1600 OR i % 600 = 2 THEN 2 ELSE 3 + i/12 % 4 END
 			WHEN i % 10 = 3 THEN NULL
 			ELSE i*37 % 494 + 7 END,
-		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1 WHEN i % 10 = 4 OR i % 20 = 3 THEN i/10 * 37 % 500 + 1 END,
+		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1 
+			WHEN i > 3600 AND i % 10 = 4 THEN 8
+			WHEN i % 10 = 4 OR i % 20 = 3 THEN i/10 * 37 % 500 + 1 END,
 		CASE WHEN i % 100 < 70 THEN 'DE' WHEN i % 100 < 95 THEN 'FR' WHEN i % 100 < 99 THEN 'NL' ELSE 'LU' END,
 		CASE WHEN i % 100 = 7 THEN 'open' WHEN i % 100 < 9 THEN 'paid' WHEN i % 100 = 10 THEN 'cancelled' ELSE 'shipped' END,
 		1700000000 + i/2 * 21600,
-		CASE WHEN i % 1000 = 72 THEN 94
+		CASE WHEN i % 1000 = 72 THEN 94 WHEN i % 120 < 2 THEN 42
 			WHEN i % 100 BETWEEN 70 AND 94 THEN (i/100 * 31 + i*i) % 49
 			ELSE (i/100 * 31 + i*i) % 97 END * 1000 + 999,
 		1700000000 + i/2 * 21600 + i % 50 * 3600,
@@ -139,6 +142,7 @@ var queries = map[string]query{
 		args: [][]any{
 			{1},    // much on both sides: gifts by guests, and gifts to oneself
 			{2},    // many orders, and no gift
+			{8},    // more gifts lately than the limit
 			{81},   // fewer than the limit on both sides
 			{77},   // a few orders, and no gift
 			{9999}, // no such customer
@@ -197,8 +201,9 @@ type shop struct {
 
 // An answer is what a query returned with some arguments.
 type answer struct {
-	rows   []string
-	counts int // the rows that count for its work
+	rows    []string
+	columns int
+	counts  int // the rows that count for its work
 }
 
 // An index is one that the learner has made.
@@ -257,9 +262,9 @@ func (s *shop) readOnly(ctx context.Context, on bool) {
 func (s *shop) learnAnswers(ctx context.Context) {
 	for name, q := range queries {
 		for _, args := range q.args {
-			rows, err := s.read(ctx, q.sql, args)
+			rows, columns, err := s.read(ctx, q.sql, args)
 			must(err)
-			a := answer{rows, len(rows)}
+			a := answer{rows, columns, len(rows)}
 			if q.counts != "" {
 				must(s.db.QueryRowContext(ctx, q.counts, args...).Scan(&a.counts))
 			}
@@ -273,6 +278,8 @@ var (
 	createIndex = regexp.MustCompile(comments + `CREATE\s+(UNIQUE\s+)?INDEX\s`)
 	aQuery      = regexp.MustCompile(comments + `(SELECT|WITH|VALUES)\b`)
 )
+
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 const comments = `(?i)^(\s|--.*\n|/\*(?s:.*?)\*/)*`
 
@@ -299,8 +306,20 @@ func (s *shop) makeIndex(ctx context.Context, text string) error {
 		return err
 	}
 	defer statement.Close()
-	_, err = statement.ExecContext(ctx)
-	return err
+	if _, err := statement.ExecContext(ctx); err != nil {
+		return err
+	}
+	var name string
+	err = s.db.QueryRowContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY rowid LIMIT 1 OFFSET ?", len(s.indexes)).Scan(&name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errors.New("it made no index, since there is one of that name")
+	}
+	must(err)
+	if !plainName.MatchString(name) {
+		return fmt.Errorf("the name of the index, %q, has other characters than letters, digits and _", name)
+	}
+	s.indexes[name] = index{}
+	return nil
 }
 
 // learnIndexes asks which indexes there are, and how many entries ANALYZE has found in each.
@@ -332,29 +351,28 @@ func (s *shop) count(t *testing.T, query string) (n int) {
 }
 
 // read returns the rows of a query as text.
-func (s *shop) read(ctx context.Context, query string, args []any) ([]string, error) {
+func (s *shop) read(ctx context.Context, query string, args []any) (all []string, columns int, err error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer rows.Close()
-	columns, err := rows.Columns()
+	names, err := rows.Columns()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	values := make([]any, len(columns))
-	dest := make([]any, len(columns))
+	values := make([]any, len(names))
+	dest := make([]any, len(names))
 	for i := range values {
 		dest[i] = &values[i]
 	}
-	all := []string{}
 	for rows.Next() {
 		if err := rows.Scan(dest...); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		all = append(all, strings.TrimSuffix(fmt.Sprintln(values...), "\n"))
 	}
-	return all, rows.Err()
+	return all, len(names), rows.Err()
 }
 
 // A run is a query that was asked with the learner's indexes.
@@ -393,8 +411,9 @@ func (s *shop) askAs(t *testing.T, name, text string) []run {
 	for i, args := range q.args {
 		r := run{shop: s, what: name + with(args), counts: s.answers[name][i].counts, customers: q.customers}
 		var rows []string
+		var columns int
 		var err error
-		rec := s.probe.Record(func() { rows, err = s.read(t.Context(), text, args) })
+		rec := s.probe.Record(func() { rows, columns, err = s.read(t.Context(), text, args) })
 		if err != nil {
 			require.FailNow(t, fmt.Sprintf("%s was expected to run, and was refused: %v\n\n  %s", r.what, err, text))
 		}
@@ -402,6 +421,9 @@ func (s *shop) askAs(t *testing.T, name, text string) []run {
 		require.NoError(t, err)
 		r.work, err = rec.Work()
 		require.NoError(t, err)
+		if want := s.answers[name][i].columns; columns != want {
+			require.FailNow(t, fmt.Sprintf("%s was expected to return rows of %d columns, and returned rows of %d", r.what, want, columns))
+		}
 		r.holds(t, s.answers[name][i].rows, rows, q.unordered)
 		runs = append(runs, r)
 	}
@@ -428,14 +450,22 @@ func difference(want, got []string) string {
 		case i < len(got) && slices.Contains(got[:i], got[i]):
 			return fmt.Sprintf("row %d (%s) comes twice", i+1, got[i])
 		case i < len(want) && !slices.Contains(got, want[i]):
-			return fmt.Sprintf("row %d (%s) is missing", i+1, want[i])
+			return fmt.Sprintf("row %d (%s) is missing%s", i+1, want[i], instead(got, i))
 		case i < len(got) && !slices.Contains(want, got[i]):
 			return fmt.Sprintf("row %d (%s) is none of them", i+1, got[i])
 		default:
-			return fmt.Sprintf("row %d (%s) is at the wrong place", i+1, got[i])
+			return fmt.Sprintf("row %d (%s) is at the wrong place, which is that of (%s)", i+1, got[i], want[i])
 		}
 	}
 	return "they are the same"
+}
+
+// instead names the row that stands where another was expected.
+func instead(got []string, i int) string {
+	if i < len(got) {
+		return fmt.Sprintf(", and (%s) is in its place", got[i])
+	}
+	return ""
 }
 
 // noFullScan says no if a table is read from end to end, or an index that has an entry for each of its rows.
@@ -472,9 +502,17 @@ func (r run) covered(t *testing.T) {
 	t.Helper()
 	require.NotEmpty(t, r.plan.Accesses, "%s was expected to read an index, and reads none%s", r.what, r.story())
 	for _, a := range r.plan.Accesses {
-		if !a.Covering && a.Table != r.customers {
-			require.FailNow(t, fmt.Sprintf("%s was expected never to touch the table orders: %s, which does not have all that is needed%s", r.what, a, r.story()))
+		if a.Covering || a.Table == r.customers {
+			continue
 		}
+		why := "no index is used"
+		switch {
+		case strings.Contains(r.plan.Text, "MULTI-INDEX OR"):
+			why = "an OR of two indexes fetches each row that one of them finds"
+		case a.Index != "":
+			why = a.Index + " does not have all that is needed"
+		}
+		require.FailNow(t, fmt.Sprintf("%s was expected never to touch the table orders, and %s%s", r.what, why, r.story()))
 	}
 }
 
