@@ -1,6 +1,396 @@
 //go:build solutions
 
+// Package pagination is the reference solution of the kata of that name.
 package pagination
 
-// Answer is the first exported name of the contract.
-func Answer() int { return 42 }
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config says what a handler lists, and how.
+type Config struct {
+	// DB has the tables items and sequence.
+	DB *sql.DB
+
+	// Keys sign cursors. The first signs; each is taken until its Until. There is at least one, their IDs differ, and
+	// the first has no Until.
+	Keys []Key
+
+	// DefaultLimit is how many items a page has at most if the request does not say, from 1 to MaxLimit.
+	DefaultLimit int
+
+	// MaxLimit is the largest limit that a request may ask for, at least 1.
+	MaxLimit int
+
+	// CountUpTo is how far items are counted for a request with count=true, at least 1.
+	CountUpTo int
+}
+
+// A Key signs cursors.
+type Key struct {
+	ID     string    // letters, digits and hyphens, at least one
+	Secret []byte    // at least 32 bytes
+	Until  time.Time // from this instant on its cursors are bad; zero is never
+}
+
+// New returns the handler of GET /items, which lists items page by page. It is safe for concurrent use, changes nothing
+// in the database, and keeps nothing between two requests.
+func New(cfg Config) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /items", func(w http.ResponseWriter, r *http.Request) { // HEAD too; the rest is 405 with Allow
+		req, p := cfg.parse(r.URL.RawQuery)
+		if p != nil {
+			p.write(w)
+			return
+		}
+		page, err := cfg.page(r.Context(), req)
+		if err != nil {
+			slog.ErrorContext(r.Context(), "items could not be listed", "error", err)
+			problem{Title: "the items cannot be read", Status: http.StatusInternalServerError}.write(w)
+			return
+		}
+		for _, l := range page.links {
+			w.Header().Add("Link", l)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(page) // fails only if the client is gone
+	})
+	return mux
+}
+
+// A listing is what is paged through. A cursor is good for the listing that it was made for.
+type listing struct {
+	Sort     string
+	Category string `json:",omitempty"` // empty for all
+	Snapshot bool   `json:",omitempty"`
+}
+
+// A request is what the parameters ask for.
+type request struct {
+	listing
+
+	limit int
+	count bool
+	from  *cursor // nil for the first page
+}
+
+func (cfg Config) parse(query string) (request, *problem) {
+	values, err := url.ParseQuery(query) // (*url.URL).Query would leave out what it cannot parse
+	if err != nil {
+		return request{}, bad("", "the query cannot be parsed: %v", err)
+	}
+	req := request{listing: listing{Sort: "newest"}, limit: cfg.DefaultLimit}
+	text := ""
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name][0]
+		if len(values[name]) > 1 || value == "" {
+			return req, bad(name, "%s must have one value", name)
+		}
+		ok := true
+		switch name {
+		case "sort":
+			_, ok = sorts[value]
+			req.Sort = value
+		case "category":
+			req.Category = value
+		case "limit":
+			req.limit, err = strconv.Atoi(value)
+			ok = err == nil && 1 <= req.limit && req.limit <= cfg.MaxLimit
+		case "snapshot":
+			req.Snapshot, ok = value == "true", value == "true" || value == "false"
+		case "count":
+			req.count, ok = value == "true", value == "true" || value == "false"
+		case "cursor":
+			text = value
+		default:
+			ok = false
+		}
+		if !ok {
+			return req, bad(name, "%s=%s is not among what this listing takes", name, value)
+		}
+	}
+	if text == "" {
+		return req, nil
+	}
+	req.from, err = cfg.open(text)
+	if err != nil || req.from.Listing != req.listing {
+		return req, bad("cursor", "the cursor is not, or no longer, one of this sort, category and snapshot: begin with the first page")
+	}
+	return req, nil
+}
+
+// A cursor is a place in a listing, beside an item that may be gone, and a way to read from there.
+type cursor struct {
+	Listing  listing
+	Key, ID  int64 // of the item: what the listing is sorted by
+	Back     bool  // read towards the beginning
+	With     bool  // the item itself is on the page, if it is listed
+	Sequence int64 // of the snapshot
+}
+
+// turned is the same place, read the other way.
+func (c cursor) turned() *cursor {
+	c.Back, c.With = !c.Back, !c.With
+	return &c
+}
+
+// seal writes a cursor as text. The signature is for the text, not for what it decodes to, so no other text has it.
+func (cfg Config) seal(c cursor) (string, error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	signed := cfg.Keys[0].ID + "." + base64.RawURLEncoding.EncodeToString(payload)
+	return signed + "." + cfg.Keys[0].sign(signed), nil
+}
+
+var errCursor = errors.New("not a cursor of ours")
+
+// open reads what seal has written, after it has made sure that seal has.
+func (cfg Config) open(text string) (*cursor, error) {
+	dot := strings.LastIndexByte(text, '.')
+	if dot < 0 {
+		return nil, errCursor
+	}
+	signed, signature := text[:dot], text[dot+1:]
+	id, payload, _ := strings.Cut(signed, ".")
+	i := slices.IndexFunc(cfg.Keys, func(k Key) bool { return k.ID == id })
+	if i < 0 || cfg.Keys[i].over() || !hmac.Equal([]byte(signature), []byte(cfg.Keys[i].sign(signed))) {
+		return nil, errCursor
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return nil, err
+	}
+	var c cursor
+	return &c, json.Unmarshal(plain, &c)
+}
+
+func (k Key) sign(text string) string {
+	mac := hmac.New(sha256.New, k.Secret)
+	mac.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func (k Key) over() bool { return !k.Until.IsZero() && !time.Now().Before(k.Until) }
+
+// An item is a row of items.
+type item struct {
+	ID       int64     `json:"id"`
+	Name     string    `json:"name"`
+	Category string    `json:"category"`
+	Price    int64     `json:"price"`
+	Created  time.Time `json:"created"`
+}
+
+// A page is the answer to a request.
+type page struct {
+	Items []item `json:"items"`
+	Count *count `json:"count,omitempty"`
+
+	links []string
+}
+
+// A count is exact (eq), or what the listing has at least (gte).
+type count struct {
+	Value    int    `json:"value"`
+	Relation string `json:"relation"`
+}
+
+func (cfg Config) page(ctx context.Context, req request) (page, error) {
+	sequence, err := cfg.sequence(ctx, req)
+	if err != nil {
+		return page{}, err
+	}
+	items, err := cfg.items(ctx, req, sequence)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{Items: items[:min(len(items), req.limit)]}
+	prev, next := false, len(items) > req.limit // one more than the page has was asked for
+	if req.from != nil {
+		if prev, err = cfg.any(ctx, req.from.turned()); err != nil {
+			return page{}, err
+		}
+		if req.from.Back {
+			slices.Reverse(p.Items)
+			prev, next = next, prev
+		}
+	}
+	if req.count {
+		if p.Count, err = cfg.count(ctx, req.listing, sequence); err != nil {
+			return page{}, err
+		}
+	}
+	p.links = []string{req.link("first", "")}
+	for _, l := range []struct {
+		there bool
+		rel   string
+		back  bool
+	}{{prev, "prev", true}, {next, "next", false}} {
+		if !l.there {
+			continue
+		}
+		text, err := cfg.seal(req.beside(p.Items, l.back, sequence))
+		if err != nil {
+			return page{}, err
+		}
+		p.links = append(p.links, req.link(l.rel, text))
+	}
+	return p, nil
+}
+
+// beside is the place before or after a page.
+func (req request) beside(items []item, back bool, sequence int64) cursor {
+	if len(items) == 0 {
+		return *req.from.turned() // all that was there has gone, but the place is known
+	}
+	edge := items[len(items)-1]
+	if back {
+		edge = items[0]
+	}
+	return cursor{Listing: req.listing, Key: sorts[req.Sort].key(edge), ID: edge.ID, Back: back, Sequence: sequence}
+}
+
+// link is a field value of RFC 8288.
+func (req request) link(rel, cursor string) string {
+	v := url.Values{"sort": {req.Sort}, "limit": {strconv.Itoa(req.limit)}}
+	for name, value := range map[string]string{"category": req.Category, "cursor": cursor} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	if req.Snapshot {
+		v.Set("snapshot", "true")
+	}
+	return fmt.Sprintf("</items?%s>; rel=%q", v.Encode(), rel)
+}
+
+// A sorting is one of the orders. Its column and then the id make a key without ties, which has an index.
+type sorting struct {
+	column     string
+	descending bool
+	key        func(item) int64
+}
+
+var sorts = map[string]sorting{
+	"newest":   {"created", true, func(i item) int64 { return i.Created.UnixNano() }},
+	"cheapest": {"price", false, func(i item) int64 { return i.Price }},
+}
+
+// listed is the condition for the items of a listing.
+func (l listing) listed(sequence int64) (where string, args []any) {
+	where = "removed IS NULL"
+	if l.Snapshot {
+		where, args = "added <= ? AND (removed IS NULL OR removed > ?)", []any{sequence, sequence}
+	}
+	if l.Category != "" {
+		where, args = where+" AND category = ?", append(args, l.Category)
+	}
+	return where, args
+}
+
+// seek is the condition for the items that a cursor leads to, if there is one, and the order that reads the nearest first.
+func (l listing) seek(from *cursor, sequence int64) (clause string, args []any) {
+	s := sorts[l.Sort]
+	where, args := l.listed(sequence)
+	operator, direction := ">", "ASC"
+	if s.descending != (from != nil && from.Back) {
+		operator, direction = "<", "DESC"
+	}
+	if from != nil {
+		if from.With {
+			operator += "="
+		}
+		// A comparison of rows, which the index answers with one descent. The same in ANDs and ORs would read all ties.
+		where += fmt.Sprintf(" AND (%s, id) %s (?, ?)", s.column, operator)
+		args = append(args, from.Key, from.ID)
+	}
+	return fmt.Sprintf("WHERE %s ORDER BY %s %s, id %[3]s", where, s.column, direction), args
+}
+
+// items reads up to limit items and one more, the nearest to the cursor first.
+func (cfg Config) items(ctx context.Context, req request, sequence int64) (items []item, err error) {
+	clause, args := req.seek(req.from, sequence)
+	rows, err := cfg.DB.QueryContext(ctx, "SELECT id, name, category, price, created FROM items "+clause+" LIMIT ?", append(args, req.limit+1)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	items = []item{} // in JSON a nil slice is null
+	for rows.Next() {
+		var i item
+		var created int64
+		if err := rows.Scan(&i.ID, &i.Name, &i.Category, &i.Price, &created); err != nil {
+			return nil, err
+		}
+		i.Created = time.Unix(0, created).UTC()
+		items = append(items, i)
+	}
+	return items, rows.Err() // the loop also ends if the connection breaks half-way
+}
+
+// any reports whether the cursor leads to any item.
+func (cfg Config) any(ctx context.Context, from *cursor) (found bool, err error) {
+	clause, args := from.Listing.seek(from, from.Sequence)
+	err = cfg.DB.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM items "+clause+")", args...).Scan(&found)
+	return found, err
+}
+
+// sequence is the number of the snapshot, if the request is for one.
+func (cfg Config) sequence(ctx context.Context, req request) (n int64, err error) {
+	switch {
+	case !req.Snapshot:
+		return 0, nil
+	case req.from != nil:
+		return req.from.Sequence, nil
+	}
+	err = cfg.DB.QueryRowContext(ctx, "SELECT n FROM sequence").Scan(&n)
+	return n, err
+}
+
+// count looks at one item more than it counts, and at no other.
+func (cfg Config) count(ctx context.Context, l listing, sequence int64) (*count, error) {
+	where, args := l.listed(sequence)
+	c := count{Relation: "eq"}
+	err := cfg.DB.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM items WHERE "+where+" LIMIT ?) AS counted", append(args, cfg.CountUpTo+1)...).Scan(&c.Value)
+	if c.Value > cfg.CountUpTo {
+		c = count{cfg.CountUpTo, "gte"}
+	}
+	return &c, err
+}
+
+// A problem is an answer of RFC 9457.
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail,omitempty"`
+	Parameter string `json:"parameter,omitempty"`
+}
+
+func bad(parameter, format string, args ...any) *problem {
+	return &problem{Title: "bad parameter", Status: http.StatusBadRequest, Detail: fmt.Sprintf(format, args...), Parameter: parameter}
+}
+
+func (p problem) write(w http.ResponseWriter) {
+	p.Type = "about:blank"
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // fails only if the client is gone
+}
