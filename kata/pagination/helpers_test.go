@@ -375,7 +375,7 @@ func short(u *url.URL) string {
 		}
 		parts = append(parts, part)
 	}
-	return u.Path + "?" + strings.Join(parts, "&")
+	return strings.TrimSuffix(u.Path+"?"+strings.Join(parts, "&"), "?")
 }
 
 // String says what the answer is, for the story.
@@ -432,9 +432,6 @@ func (a answer) page() page {
 	if a.status != http.StatusOK {
 		s.fail("%s was expected to be answered with 200 and a page; the answer is %s", a.asked, a)
 	}
-	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != "application/json" {
-		s.fail("a page was expected to have the Content-Type application/json; it has %q", a.header.Get("Content-Type"))
-	}
 	type item struct {
 		ID       int64           `json:"id"`
 		Name     string          `json:"name"`
@@ -447,7 +444,10 @@ func (a answer) page() page {
 		Count json.RawMessage `json:"count"`
 	}
 	if err := json.Unmarshal(a.body, &body); err != nil {
-		s.fail("a page was expected to be one JSON object with items; reading %.300q: %v", a.body, err)
+		s.fail("%s was expected to be answered with a page, one JSON object with items; the body is %.300q (%v)", a.asked, a.body, err)
+	}
+	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != "application/json" {
+		s.fail("a page was expected to have the Content-Type application/json; it has %q", a.header.Get("Content-Type"))
 	}
 	if body.Items == nil {
 		s.fail("items was expected to be a list, [] when there are none; the answer is %.300s", a.body)

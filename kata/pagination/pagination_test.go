@@ -348,6 +348,10 @@ func TestRotation(t *testing.T) {
 		old := s.get("/items?limit=2").page()
 		next := old.target("next", 0)
 		want := old.follow("next").ids
+		past := key
+		past.Until = time.Now().Add(-time.Hour)
+		rotate(second, past)
+		s.get(next).refused("cursor", "the time of the cursor's key was over when the handler was made")
 		rotate(second, first)
 		fresh := s.get(next)
 		if fresh.status != http.StatusOK {

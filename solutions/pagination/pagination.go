@@ -87,6 +87,7 @@ type request struct {
 	limit int
 	count bool
 	from  *cursor // nil for the first page
+	asOf  int64   // the number of the snapshot
 }
 
 func (cfg Config) parse(query string) (request, *problem) {
@@ -127,58 +128,56 @@ func (cfg Config) parse(query string) (request, *problem) {
 	if text == "" {
 		return req, nil
 	}
-	req.from, err = cfg.open(text)
-	if err != nil || req.from.Listing != req.listing {
+	c, err := cfg.open(text)
+	if err != nil || c.Listing != req.listing {
 		return req, bad("cursor", "the cursor is not, or no longer, one of this sort, category and snapshot: begin with the first page")
 	}
+	req.from, req.asOf = &c, c.AsOf
 	return req, nil
 }
 
-// A cursor is a place in a listing, beside an item that may be gone, and a way to read from there.
+// A cursor is a place in a listing, beside an item that may be gone, and the way to read from there.
 type cursor struct {
-	Listing  listing
-	Key, ID  int64 // of the item: what the listing is sorted by
-	Back     bool  // read towards the beginning
-	With     bool  // the item itself is on the page, if it is listed
-	Sequence int64 // of the snapshot
+	Listing listing
+	AsOf    int64
+	Key, ID int64 // of the item; Key is what the listing is sorted by
+	Back    bool  // towards the beginning
+	With    bool  // beginning with the item itself, if it is listed
 }
 
 // turned is the same place, read the other way.
-func (c cursor) turned() *cursor {
+func (c cursor) turned() cursor {
 	c.Back, c.With = !c.Back, !c.With
-	return &c
+	return c
 }
 
-// seal writes a cursor as text. The signature is for the text, not for what it decodes to, so no other text has it.
-func (cfg Config) seal(c cursor) (string, error) {
+// seal writes a cursor as text. What is signed is the text and not what it decodes to, so that no other text passes.
+func (cfg Config) seal(c cursor) string {
 	payload, err := json.Marshal(c)
 	if err != nil {
-		return "", err
+		panic(err) // there is nothing in a cursor that JSON could not hold
 	}
 	signed := cfg.Keys[0].ID + "." + base64.RawURLEncoding.EncodeToString(payload)
-	return signed + "." + cfg.Keys[0].sign(signed), nil
+	return signed + "." + cfg.Keys[0].sign(signed)
 }
 
 var errCursor = errors.New("not a cursor of ours")
 
 // open reads what seal has written, after it has made sure that seal has.
-func (cfg Config) open(text string) (*cursor, error) {
-	dot := strings.LastIndexByte(text, '.')
-	if dot < 0 {
-		return nil, errCursor
-	}
-	signed, signature := text[:dot], text[dot+1:]
+func (cfg Config) open(text string) (c cursor, err error) {
+	dot := max(0, strings.LastIndexByte(text, '.'))
+	signed, signature := text[:dot], text[min(dot+1, len(text)):]
 	id, payload, _ := strings.Cut(signed, ".")
 	i := slices.IndexFunc(cfg.Keys, func(k Key) bool { return k.ID == id })
 	if i < 0 || cfg.Keys[i].over() || !hmac.Equal([]byte(signature), []byte(cfg.Keys[i].sign(signed))) {
-		return nil, errCursor
+		return c, errCursor
 	}
 	plain, err := base64.RawURLEncoding.DecodeString(payload)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	var c cursor
-	return &c, json.Unmarshal(plain, &c)
+	err = json.Unmarshal(plain, &c)
+	return c, err
 }
 
 func (k Key) sign(text string) string {
@@ -213,70 +212,65 @@ type count struct {
 }
 
 func (cfg Config) page(ctx context.Context, req request) (page, error) {
-	sequence, err := cfg.sequence(ctx, req)
+	if req.Snapshot && req.from == nil {
+		if err := cfg.DB.QueryRowContext(ctx, "SELECT n FROM sequence").Scan(&req.asOf); err != nil {
+			return page{}, err
+		}
+	}
+	items, more, err := cfg.items(ctx, req)
 	if err != nil {
 		return page{}, err
 	}
-	items, err := cfg.items(ctx, req, sequence)
-	if err != nil {
-		return page{}, err
-	}
-	p := page{Items: items[:min(len(items), req.limit)]}
-	prev, next := false, len(items) > req.limit // one more than the page has was asked for
+	prev, next := false, more
 	if req.from != nil {
-		if prev, err = cfg.any(ctx, req.from.turned()); err != nil {
-			return page{}, err
-		}
-		if req.from.Back {
-			slices.Reverse(p.Items)
-			prev, next = next, prev
-		}
-	}
-	if req.count {
-		if p.Count, err = cfg.count(ctx, req.listing, sequence); err != nil {
-			return page{}, err
-		}
-	}
-	p.links = []string{req.link("first", "")}
-	for _, l := range []struct {
-		there bool
-		rel   string
-		back  bool
-	}{{prev, "prev", true}, {next, "next", false}} {
-		if !l.there {
-			continue
-		}
-		text, err := cfg.seal(req.beside(p.Items, l.back, sequence))
+		behind, err := cfg.any(ctx, req, req.from.turned())
 		if err != nil {
 			return page{}, err
 		}
-		p.links = append(p.links, req.link(l.rel, text))
+		prev = behind
+		if req.from.Back {
+			slices.Reverse(items)
+			prev, next = more, behind
+		}
+	}
+	p := page{Items: items, links: []string{req.link("first", "")}}
+	if req.count {
+		if p.Count, err = cfg.count(ctx, req); err != nil {
+			return page{}, err
+		}
+	}
+	if prev {
+		p.links = append(p.links, req.link("prev", cfg.seal(req.beside(items, true))))
+	}
+	if next {
+		p.links = append(p.links, req.link("next", cfg.seal(req.beside(items, false))))
 	}
 	return p, nil
 }
 
-// beside is the place before or after a page.
-func (req request) beside(items []item, back bool, sequence int64) cursor {
+// beside is the place before or after a page, and the way on from there.
+func (req request) beside(items []item, back bool) cursor {
 	if len(items) == 0 {
-		return *req.from.turned() // all that was there has gone, but the place is known
+		return req.from.turned() // all that was there has gone, but the place is known
 	}
 	edge := items[len(items)-1]
 	if back {
 		edge = items[0]
 	}
-	return cursor{Listing: req.listing, Key: sorts[req.Sort].key(edge), ID: edge.ID, Back: back, Sequence: sequence}
+	return cursor{Listing: req.listing, AsOf: req.asOf, Key: sorts[req.Sort].key(edge), ID: edge.ID, Back: back}
 }
 
 // link is a field value of RFC 8288.
 func (req request) link(rel, cursor string) string {
 	v := url.Values{"sort": {req.Sort}, "limit": {strconv.Itoa(req.limit)}}
-	for name, value := range map[string]string{"category": req.Category, "cursor": cursor} {
-		if value != "" {
-			v.Set(name, value)
-		}
+	if req.Category != "" {
+		v.Set("category", req.Category)
 	}
 	if req.Snapshot {
 		v.Set("snapshot", "true")
+	}
+	if cursor != "" {
+		v.Set("cursor", cursor)
 	}
 	return fmt.Sprintf("</items?%s>; rel=%q", v.Encode(), rel)
 }
@@ -293,22 +287,22 @@ var sorts = map[string]sorting{
 	"cheapest": {"price", false, func(i item) int64 { return i.Price }},
 }
 
-// listed is the condition for the items of a listing.
-func (l listing) listed(sequence int64) (where string, args []any) {
+// listed is the condition for the items of the listing.
+func (req request) listed() (where string, args []any) {
 	where = "removed IS NULL"
-	if l.Snapshot {
-		where, args = "added <= ? AND (removed IS NULL OR removed > ?)", []any{sequence, sequence}
+	if req.Snapshot {
+		where, args = "added <= ? AND (removed IS NULL OR removed > ?)", []any{req.asOf, req.asOf}
 	}
-	if l.Category != "" {
-		where, args = where+" AND category = ?", append(args, l.Category)
+	if req.Category != "" {
+		where, args = where+" AND category = ?", append(args, req.Category)
 	}
 	return where, args
 }
 
-// seek is the condition for the items that a cursor leads to, if there is one, and the order that reads the nearest first.
-func (l listing) seek(from *cursor, sequence int64) (clause string, args []any) {
-	s := sorts[l.Sort]
-	where, args := l.listed(sequence)
+// seek is the clauses for the items that a cursor leads to, the nearest first. Without a cursor these are all.
+func (req request) seek(from *cursor) (clauses string, args []any) {
+	s := sorts[req.Sort]
+	where, args := req.listed()
 	operator, direction := ">", "ASC"
 	if s.descending != (from != nil && from.Back) {
 		operator, direction = "<", "DESC"
@@ -317,19 +311,19 @@ func (l listing) seek(from *cursor, sequence int64) (clause string, args []any) 
 		if from.With {
 			operator += "="
 		}
-		// A comparison of rows, which the index answers with one descent. The same in ANDs and ORs would read all ties.
+		// A comparison of rows, which an index answers with one descent. The same in ANDs and ORs would read all ties.
 		where += fmt.Sprintf(" AND (%s, id) %s (?, ?)", s.column, operator)
 		args = append(args, from.Key, from.ID)
 	}
-	return fmt.Sprintf("WHERE %s ORDER BY %s %s, id %[3]s", where, s.column, direction), args
+	return fmt.Sprintf("FROM items WHERE %s ORDER BY %s %s, id %[3]s", where, s.column, direction), args
 }
 
-// items reads up to limit items and one more, the nearest to the cursor first.
-func (cfg Config) items(ctx context.Context, req request, sequence int64) (items []item, err error) {
-	clause, args := req.seek(req.from, sequence)
-	rows, err := cfg.DB.QueryContext(ctx, "SELECT id, name, category, price, created FROM items "+clause+" LIMIT ?", append(args, req.limit+1)...)
+// items reads the items of the page, the nearest to the cursor first, and tells whether there are more.
+func (cfg Config) items(ctx context.Context, req request) (items []item, more bool, err error) {
+	clauses, args := req.seek(req.from)
+	rows, err := cfg.DB.QueryContext(ctx, "SELECT id, name, category, price, created "+clauses+" LIMIT ?", append(args, req.limit+1)...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	items = []item{} // in JSON a nil slice is null
@@ -337,38 +331,28 @@ func (cfg Config) items(ctx context.Context, req request, sequence int64) (items
 		var i item
 		var created int64
 		if err := rows.Scan(&i.ID, &i.Name, &i.Category, &i.Price, &created); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		i.Created = time.Unix(0, created).UTC()
 		items = append(items, i)
 	}
-	return items, rows.Err() // the loop also ends if the connection breaks half-way
+	more = len(items) > req.limit
+	return items[:min(len(items), req.limit)], more, rows.Err() // the loop also ends if the connection breaks half-way
 }
 
-// any reports whether the cursor leads to any item.
-func (cfg Config) any(ctx context.Context, from *cursor) (found bool, err error) {
-	clause, args := from.Listing.seek(from, from.Sequence)
-	err = cfg.DB.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM items "+clause+")", args...).Scan(&found)
+// any tells whether the cursor leads to any item.
+func (cfg Config) any(ctx context.Context, req request, from cursor) (found bool, err error) {
+	clauses, args := req.seek(&from)
+	err = cfg.DB.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 "+clauses+")", args...).Scan(&found)
 	return found, err
 }
 
-// sequence is the number of the snapshot, if the request is for one.
-func (cfg Config) sequence(ctx context.Context, req request) (n int64, err error) {
-	switch {
-	case !req.Snapshot:
-		return 0, nil
-	case req.from != nil:
-		return req.from.Sequence, nil
-	}
-	err = cfg.DB.QueryRowContext(ctx, "SELECT n FROM sequence").Scan(&n)
-	return n, err
-}
-
 // count looks at one item more than it counts, and at no other.
-func (cfg Config) count(ctx context.Context, l listing, sequence int64) (*count, error) {
-	where, args := l.listed(sequence)
+func (cfg Config) count(ctx context.Context, req request) (*count, error) {
+	where, args := req.listed()
 	c := count{Relation: "eq"}
-	err := cfg.DB.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM items WHERE "+where+" LIMIT ?) AS counted", append(args, cfg.CountUpTo+1)...).Scan(&c.Value)
+	query := "SELECT count(*) FROM (SELECT 1 FROM items WHERE " + where + " LIMIT ?) AS counted"
+	err := cfg.DB.QueryRowContext(ctx, query, append(args, cfg.CountUpTo+1)...).Scan(&c.Value)
 	if c.Value > cfg.CountUpTo {
 		c = count{cfg.CountUpTo, "gte"}
 	}
