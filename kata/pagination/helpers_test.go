@@ -72,6 +72,7 @@ type shop struct {
 	known  map[int64]row // all that were ever added
 	listed map[int64]bool
 	story  []string       // the requests and the changes, for failures
+	asked  int            // how many requests are in the story
 	seen   map[int64]bool // on an earlier page of the walk
 }
 
@@ -90,7 +91,7 @@ func open(t *testing.T, rows ...row) *shop {
 	for _, r := range rows {
 		s.add(r)
 	}
-	s.story = nil
+	s.start()
 	return s
 }
 
@@ -147,7 +148,7 @@ func (s *shop) remove(ids ...int64) {
 }
 
 // start begins another story.
-func (s *shop) start() { s.story, s.seen = nil, nil }
+func (s *shop) start() { s.story, s.asked, s.seen = nil, 0, nil }
 
 func (s *shop) tell(format string, args ...any) {
 	s.story = append(s.story, fmt.Sprintf(format, args...))
@@ -362,7 +363,8 @@ func (s *shop) send(h http.Handler, ctx context.Context, method, target string) 
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r.WithContext(ctx))
 	a := answer{s, u, method + " " + short(u), w.Code, w.Header(), w.Body.Bytes()}
-	s.tell("%3d  %s → %s", len(s.story)+1, a.asked, a)
+	s.asked++
+	s.tell("%3d  %s → %s", s.asked, a.asked, a)
 	return a
 }
 
@@ -506,25 +508,26 @@ func (p page) holds(what string, want []int64) {
 	}
 }
 
-// difference says the first thing that is wrong with the items.
+// difference says what is wrong with the items first.
 func (p page) difference(want []int64) string {
+	text := ""
+	if i := slices.IndexFunc(want, func(id int64) bool { return !slices.Contains(p.ids, id) }); i >= 0 {
+		text += fmt.Sprintf("\nitem %d is not on it", want[i])
+	}
 	for i, id := range p.ids {
-		if slices.Contains(p.ids[:i], id) {
-			return fmt.Sprintf("\nitem %d is on it twice", id)
-		}
-		if !slices.Contains(want, id) && p.s.seen[id] {
-			return fmt.Sprintf("\nitem %d was on a page before", id)
-		}
-		if !slices.Contains(want, id) {
-			return fmt.Sprintf("\nitem %d does not belong there", id)
-		}
-	}
-	for _, id := range want {
-		if !slices.Contains(p.ids, id) {
-			return fmt.Sprintf("\nitem %d is not on it", id)
+		switch {
+		case slices.Contains(p.ids[:i], id):
+			return text + fmt.Sprintf("\nitem %d is on it twice", id)
+		case p.s.seen[id]:
+			return text + fmt.Sprintf("\nitem %d was on a page before", id)
+		case !slices.Contains(want, id):
+			return text + fmt.Sprintf("\nitem %d does not belong there", id)
 		}
 	}
-	return "\nthe order is another"
+	if text == "" {
+		text = "\nthe order is another"
+	}
+	return text
 }
 
 // target is where a link leads to, its limit changed to another one if that is not zero.

@@ -29,7 +29,7 @@ func TestPages(t *testing.T) {
 	for _, v := range []view{{"newest", ""}, {"cheapest", ""}, {"newest", "home & garden"}, {"cheapest", "50% off; +more"}} {
 		for _, limit := range []int{2, 4, 25, 100} {
 			want := slices.Collect(slices.Chunk(ids(s.rows(v)), limit))
-			s.story = nil
+			s.start()
 			p := s.get(v.target(limit)).page()
 			for n, chunk := range want {
 				links := []string{}
@@ -59,7 +59,7 @@ func TestBackward(t *testing.T) {
 	s := open(t, mixed()...)
 	for _, v := range views("home & garden") {
 		for _, limit := range []int{3, 5} {
-			s.story = nil
+			s.start()
 			pages := []page{s.get(v.target(limit)).page()}
 			for n := 0; pages[n].links["next"] != ""; n++ {
 				if n > len(s.known) {
@@ -70,7 +70,7 @@ func TestBackward(t *testing.T) {
 			if got := len(pages); got < 2 {
 				s.fail("following next through %s was expected to give several pages; it gave %d", v, got)
 			}
-			s.story = nil
+			s.start()
 			p := pages[len(pages)-1]
 			for n := len(pages) - 2; n >= 0; n-- {
 				links := []string{"prev", "next"}
@@ -84,7 +84,7 @@ func TestBackward(t *testing.T) {
 		}
 
 		// Another limit on the way back, so that the pages do not fall together.
-		s.story = nil
+		s.start()
 		all := ids(s.rows(v))
 		p := s.get(v.target(4)).page().follow("next")
 		before := s.get(p.target("prev", 3)).page().has("the page of three before page 2", all[1:4], "prev", "next")
@@ -293,6 +293,8 @@ func TestCursors(t *testing.T) {
 		for _, c := range likely(cursor, at) {
 			with(home, cursor[:at]+string(c)+cursor[at+1:]).refused("cursor", fmt.Sprintf("character %d of %d of a cursor, %c, is changed into %c", at+1, len(cursor), cursor[at], c))
 		}
+	}
+	for at := range cursor {
 		with(home, cursor[:at]+cursor[at+1:]).refused("cursor", fmt.Sprintf("character %d of %d of a cursor is left out", at+1, len(cursor)))
 		with(home, cursor[:at]).refused("cursor", fmt.Sprintf("a cursor is cut after %d of its %d characters", at, len(cursor)))
 		with(home, cursor[:at]+"\n"+cursor[at:]).refused("cursor", fmt.Sprintf("a line feed is put into a cursor after %d of its %d characters", at, len(cursor)))
@@ -550,7 +552,7 @@ func TestFurtherErrors(t *testing.T) {
 						continue // all that was asked for has come before the failure
 					}
 					s.start()
-					how := fmt.Sprintf("statement %d of %d failed after %d rows", n+1, len(clean.Statements), rows)
+					how := fmt.Sprintf("statement %d of %d failed %s", n+1, len(clean.Statements), []string{"at once", "after its first row"}[rows])
 					fault := s.probe.Inject(sqlprobe.Fault{Skip: n, Times: 1, Err: errDisk, AfterRows: rows})
 					var a answer
 					rec := s.probe.Record(func() { a = s.get(target) })
