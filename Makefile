@@ -7,10 +7,10 @@ LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 MODULES := . cmd/dojo bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help test kata prove lint soak bench figures fmt tidy shipped
+.PHONY: help test kata prove lint soak postgres bench figures fmt tidy shipped
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 kata: ## your own verdict: go tool dojo shows it better
 	go test ./kata/...
@@ -32,6 +32,10 @@ lint: shipped ## both configurations, on the shipped stubs
 	cd $(SHIPPED) && $(LINT) run ./...
 	cd $(SHIPPED) && $(LINT) run --build-tags solutions ./...
 	cd $(SHIPPED)/cmd/dojo && $(LINT) run ./...
+	cd $(SHIPPED)/bench && $(LINT) run --build-tags solutions ./...
+
+postgres: ## the katas' SQL on a real PostgreSQL: DOJO_POSTGRES names it, or one is started
+	cd bench && GOWORK=off DOJO_POSTGRES="$${DOJO_POSTGRES:-start}" go test -count=1 -tags solutions -run '^TestPostgres' ./...
 
 bench: ## benchmarks: the packages, and katas beside well-kept libraries
 	go test -run '^$$' -bench . -benchmem ./pkg/...

@@ -1,3 +1,4 @@
-// Package bench compares what the katas build with well-kept libraries. It is a module of its own, so that these
-// libraries are nobody else's dependency. Its benchmarks need the tag "solutions".
+// Package bench holds the katas against the real thing: benchmarks beside well-kept libraries, and tests on a real
+// PostgreSQL. It is a module of its own, so that these libraries are nobody else's dependency. All of it needs the tag
+// "solutions".
 package bench

@@ -1,42 +1,23 @@
-//go:build solutions
+//go:build solutions && unix
 
 package bench_test
 
 import (
-	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 	"github.com/backend-kata/dojo/solutions/nplusone"
 )
 
-// On a real PostgreSQL, whose address is in DOJO_POSTGRES, such as
-// "host=/tmp user=postgres dbname=postgres". Each test works in temporary tables.
-func postgres(t *testing.T) (*sql.DB, *sqlprobe.Probe) {
+// shop is a database with the tables of nplusone.
+func shop(t *testing.T) (*sql.DB, *sqlprobe.Probe) {
 	t.Helper()
-	address := os.Getenv("DOJO_POSTGRES")
-	if address == "" {
-		t.Skip("DOJO_POSTGRES does not name a server")
-	}
-	config, err := pgx.ParseConfig(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	probe := sqlprobe.New(numbered{stdlib.GetConnector(*config)}, nil)
-	db := sql.OpenDB(probe)
-	db.SetMaxOpenConns(1) // temporary tables are those of one connection
-	t.Cleanup(func() { _ = db.Close() })
+	db, probe := connect(t)
 	run(t, db, `
 		CREATE TEMP TABLE orders   (id INTEGER PRIMARY KEY, customer TEXT NOT NULL);
 		CREATE TEMP TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, cents INTEGER NOT NULL);
@@ -52,16 +33,9 @@ func postgres(t *testing.T) (*sql.DB, *sqlprobe.Probe) {
 	return db, probe
 }
 
-func run(t *testing.T, db *sql.DB, query string) {
-	t.Helper()
-	if _, err := db.ExecContext(t.Context(), query); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // The reference of nplusone, with the SQL that the kata's steps run on SQLite.
 func TestPostgresNPlusOne(t *testing.T) {
-	db, probe := postgres(t)
+	db, probe := shop(t)
 	store := nplusone.Store{DB: db, MaxParameters: 100}
 	var got []*nplusone.Order
 	rec := probe.Record(func() {
@@ -89,7 +63,7 @@ func TestPostgresNPlusOne(t *testing.T) {
 }
 
 func TestPostgresPlan(t *testing.T) {
-	db, _ := postgres(t)
+	db, _ := shop(t)
 	run(t, db, "CREATE INDEX lines_covering ON lines(order_id, position) INCLUDE (quantity)")
 	run(t, db, "VACUUM ANALYZE lines")
 	p, err := sqlprobe.ExplainPostgres(t.Context(), db, "SELECT position, quantity FROM lines WHERE order_id = $1 ORDER BY position", 7)
@@ -116,7 +90,7 @@ func TestPostgresPlan(t *testing.T) {
 // An injected failure to serialize looks like a real one, and what pgx offers past
 // database/sql is in reach.
 func TestPostgresPassesOn(t *testing.T) {
-	db, probe := postgres(t)
+	db, probe := shop(t)
 	state := func(err error) string {
 		var s interface{ SQLState() string }
 		if errors.As(err, &s) {
@@ -161,28 +135,4 @@ func TestPostgresPassesOn(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-}
-
-// numbered gives PostgreSQL $1, $2 and so on where the katas' SQL has question marks.
-type numbered struct{ driver.Connector }
-
-type numberedConn struct{ *stdlib.Conn }
-
-func (n numbered) Connect(ctx context.Context) (driver.Conn, error) {
-	c, err := n.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return numberedConn{c.(*stdlib.Conn)}, nil
-}
-
-func (c numberedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	var b strings.Builder
-	for i, part := range strings.Split(query, "?") {
-		if i > 0 {
-			b.WriteString("$" + strconv.Itoa(i))
-		}
-		b.WriteString(part)
-	}
-	return c.Conn.QueryContext(ctx, b.String(), args)
 }

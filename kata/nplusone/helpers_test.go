@@ -84,7 +84,7 @@ func (s shop) ask(t *testing.T, ids []int64, with nplusone.With, want func(id in
 	var got []*nplusone.Order
 	var err error
 	rec := s.probe.Record(func() { got, err = s.Orders(t.Context(), ids, with) })
-	require.NoError(t, err, "Orders was expected to read %d orders with %s, and failed%s", len(ids), named(with), story(rec))
+	require.NoError(t, err, "Orders was expected to read %d orders with %s, and failed. A statement may have %d parameters here%s", len(ids), named(with), s.MaxParameters, story(rec))
 	require.Len(t, got, len(ids), "Orders was asked for %d ids, and was expected to return as many entries; it returned %d%s", len(ids), len(got), story(rec))
 	for i, id := range ids {
 		w := text(want(int(id)))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/backend-kata/dojo/kata/nplusone"
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/interleave"
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 )
 
@@ -254,8 +255,24 @@ func TestLoaderCancellation(t *testing.T) {
 			require.False(t, d.waits(), "the context had ended before Load was called, and Load was expected to return at once%s", c.timeline())
 			require.ErrorIs(t, d.err, context.Canceled, "the context had ended before Load was called, and Load was expected to return its error")
 		}
-		names(t, c, startAll(l, t.Context(), 1)...)
+		loads := startAll(l, t.Context(), 1)
+		for key := range int64(20) {
+			loads = append(loads, start(l, over, 200+key))
+		}
+		names(t, c, loads[0])
 		require.Equal(t, [][]int64{{1}}, c.batches(), "loads whose context had ended were expected not to be asked for%s", c.timeline())
+	})
+	bubble.Run(t, func(t *testing.T) {
+		l, c := loader(t, 2)
+		c.slow(time.Second)
+		first := start(l, t.Context(), 1)
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		filler := start(l, impatient, 2)
+		time.Sleep(time.Second / 2)
+		require.False(t, filler.waits(), "the load that filled the batch gave up while it was being fetched, and was expected to return at once%s", c.timeline())
+		require.ErrorIs(t, filler.err, context.DeadlineExceeded, "the load that filled the batch gave up, and was expected to return its context's error%s", c.timeline())
+		names(t, c, first)
 	})
 	bubble.Run(t, func(t *testing.T) { // two callers want one key, and one of them gives up
 		l, c := loader(t, 100)
@@ -317,12 +334,59 @@ func TestFurtherAllGiveUp(t *testing.T) {
 		gone := start(l, brief, 3)
 		time.Sleep(window / 2)
 		require.False(t, gone.waits(), "the load gave up, and was expected to return")
-		names(t, c, startAll(l, t.Context(), 4)...)
+		after := start(l, t.Context(), 4)
+		<-after.ended
+		require.NoError(t, after.err, "all loads gave up before their batch was sent, and the next one was expected to open a batch of its own and return its product's name%s", c.timeline())
+		names(t, c, after)
 	})
 }
 
-// Many load at once, on all processors: each gets its own value, no batch is too large, and no key comes twice in one.
+// Callers at the same time: in every order of their turns each gets its own value, no batch is too large, and no key comes twice in one.
 func TestFurtherAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		keys []int
+		late bool // the window may end at any moment
+	}{
+		{keys: []int{1, 2, 3}},
+		{keys: []int{1, 1, 2}},
+		{keys: []int{1, 2}, late: true},
+	} {
+		interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
+			var batches [][]int
+			l := nplusone.NewLoader(nplusone.LoaderConfig[int, string]{Window: window, MaxBatch: 2, Fetch: func(_ context.Context, keys []int) (map[int]string, error) {
+				keys = slices.Sorted(slices.Values(keys))
+				x.Point("Fetch %v", keys)
+				batches = append(batches, keys)
+				values := map[int]string{}
+				for _, key := range keys {
+					values[key] = fmt.Sprintf("product %d", key)
+				}
+				return values, nil
+			}})
+			got, errs := make([]string, len(tt.keys)), make([]error, len(tt.keys))
+			for i, key := range tt.keys {
+				x.Go(fmt.Sprintf("Load(%d)", key), func() {
+					got[i], errs[i] = l.Load(t.Context(), key)
+					x.Note("%q, %v", got[i], errs[i])
+				})
+			}
+			if tt.late {
+				x.Go("the clock", func() { x.Pass(window) })
+			}
+			x.Run()
+			for i, key := range tt.keys {
+				require.NoError(t, errs[i], "callers load %v at the same time, and Load(%d) was expected to return its product's name", tt.keys, key)
+				require.Equal(t, fmt.Sprintf("product %d", key), got[i], "callers load %v at the same time, and Load(%d) was expected to return its own product's name", tt.keys, key)
+			}
+			for _, b := range batches {
+				require.LessOrEqual(t, len(b), 2, "callers load %v at the same time, and a batch was expected to have at most 2 keys; one was %v", tt.keys, b)
+				require.Len(t, slices.Compact(slices.Clone(b)), len(b), "callers load %v at the same time, and a batch was expected to have each key once; one was %v", tt.keys, b)
+			}
+			require.LessOrEqual(t, len(slices.Concat(batches...)), len(tt.keys), "callers load %v at the same time, and no batch was expected to be sent twice; they were %v", tt.keys, batches)
+		})
+	}
+
+	// The same freely, on all processors, for the race detector.
 	const callers, rounds, maxBatch = 16, 40, 7
 	// Fetch tells each caller what its batch was like, and each caller has a place
 	// of its own for the answer: nothing but the loader orders the goroutines.

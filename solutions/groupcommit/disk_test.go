@@ -62,41 +62,6 @@ func TestRealDisk(t *testing.T) {
 	}
 }
 
-// What group commit gains on a real disk:
-//
-//	go test -tags solutions -run '^$' -bench RealDisk ./solutions/groupcommit
-func BenchmarkRealDisk(b *testing.B) {
-	for _, most := range []int{1, 0} {
-		for _, callers := range []int{1, 10, 100, 1000} {
-			name := map[int]string{1: "sync-each", 0: "group-commit"}[most]
-			b.Run(fmt.Sprintf("%s/callers=%d", name, callers), func(b *testing.B) {
-				l := must(groupcommit.Open(simdisk.OS, filepath.Join(b.TempDir(), "log"), groupcommit.Options{MaxGroup: most}))(b)
-				record := make([]byte, 100)
-				work := make(chan struct{})
-				var all sync.WaitGroup
-				for range callers {
-					all.Go(func() {
-						for range work {
-							if _, err := l.Append(b.Context(), record); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				for b.Loop() {
-					work <- struct{}{}
-				}
-				close(work)
-				all.Wait()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "appends/s")
-				if err := l.Close(); err != nil {
-					b.Error(err)
-				}
-			})
-		}
-	}
-}
-
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(tb testing.TB) T {
 		tb.Helper()

@@ -10,8 +10,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
 // An Order is a row of orders, with what belongs to it if that was asked for.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -87,6 +88,19 @@ func Even(from, to, step float64, format string) []Tick {
 	for i := range int(math.Round((to-from)/step)) + 1 {
 		at := from + float64(i)*step
 		ticks = append(ticks, Tick{at, fmt.Sprintf(format, at)})
+	}
+	return ticks
+}
+
+// Tens returns a tick at every power of ten from one to another, for a Log scale.
+func Tens(from, to float64) []Tick {
+	var ticks []Tick
+	for at := from; at <= to; at *= 10 {
+		name := strconv.FormatFloat(at, 'f', -1, 64)
+		if thousands, ok := strings.CutSuffix(name, "000"); ok {
+			name = thousands + "k"
+		}
+		ticks = append(ticks, Tick{at, name})
 	}
 	return ticks
 }

@@ -102,3 +102,13 @@ func TestScales(t *testing.T) {
 		}
 	}
 }
+
+func TestTens(t *testing.T) {
+	var names []string
+	for _, tick := range Tens(1, 10_000_000) {
+		names = append(names, tick.Name)
+	}
+	if got, want := strings.Join(names, " "), "1 10 100 1k 10k 100k 1000k 10000k"; got != want {
+		t.Errorf("the ticks are %s, want %s", got, want)
+	}
+}
