@@ -54,7 +54,7 @@ func TestPostgresPaginationFurther(t *testing.T) {
 	}
 	plain := s.get("/items?limit=300")
 	run(t, s.db, "UPDATE items SET removed = 1 WHERE id <= 2000; UPDATE sequence SET n = 1")
-	if got := append(first.ids, s.get(first.links["next"]).ids...); !slices.Equal(got, want) {
+	if got := slices.Concat(first.ids, s.get(first.links["next"]).ids); !slices.Equal(got, want) {
 		t.Errorf("the snapshot was expected to have all 500 items, and has %d", len(got))
 	}
 	run(t, s.db, "DELETE FROM items WHERE id <= 2010")

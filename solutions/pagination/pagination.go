@@ -213,7 +213,7 @@ type count struct {
 
 func (cfg Config) page(ctx context.Context, req request) (page, error) {
 	if req.Snapshot && req.from == nil {
-		if err := cfg.DB.QueryRowContext(ctx, "SELECT n FROM sequence").Scan(&req.asOf); err != nil {
+		if err := cfg.one(ctx, &req.asOf, "SELECT n FROM sequence"); err != nil {
 			return page{}, err
 		}
 	}
@@ -299,8 +299,8 @@ func (req request) listed() (where string, args []any) {
 	return where, args
 }
 
-// seek is the clauses for the items that a cursor leads to, the nearest first. Without a cursor these are all.
-func (req request) seek(from *cursor) (clauses string, args []any) {
+// seek is the query for up to limit items that a cursor leads to, the nearest first. Without a cursor these are the first.
+func (req request) seek(columns string, from *cursor, limit int) (query string, args []any) {
 	s := sorts[req.Sort]
 	where, args := req.listed()
 	operator, direction := ">", "ASC"
@@ -315,13 +315,14 @@ func (req request) seek(from *cursor) (clauses string, args []any) {
 		where += fmt.Sprintf(" AND (%s, id) %s (?, ?)", s.column, operator)
 		args = append(args, from.Key, from.ID)
 	}
-	return fmt.Sprintf("FROM items WHERE %s ORDER BY %s %s, id %[3]s", where, s.column, direction), args
+	query = fmt.Sprintf("SELECT %s FROM items WHERE %s ORDER BY %s %s, id %[4]s LIMIT ?", columns, where, s.column, direction)
+	return query, append(args, limit)
 }
 
 // items reads the items of the page, the nearest to the cursor first, and tells whether there are more.
 func (cfg Config) items(ctx context.Context, req request) (items []item, more bool, err error) {
-	clauses, args := req.seek(req.from)
-	rows, err := cfg.DB.QueryContext(ctx, "SELECT id, name, category, price, created "+clauses+" LIMIT ?", append(args, req.limit+1)...)
+	query, args := req.seek("id, name, category, price, created", req.from, req.limit+1)
+	rows, err := cfg.DB.QueryContext(ctx, query, args...) //nolint:gosec // what clients send is in args
 	if err != nil {
 		return nil, false, err
 	}
@@ -342,8 +343,8 @@ func (cfg Config) items(ctx context.Context, req request) (items []item, more bo
 
 // any tells whether the cursor leads to any item.
 func (cfg Config) any(ctx context.Context, req request, from cursor) (found bool, err error) {
-	clauses, args := req.seek(&from)
-	err = cfg.DB.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 "+clauses+")", args...).Scan(&found)
+	query, args := req.seek("1", &from, 1)
+	err = cfg.one(ctx, &found, "SELECT EXISTS ("+query+")", args...)
 	return found, err
 }
 
@@ -352,11 +353,16 @@ func (cfg Config) count(ctx context.Context, req request) (*count, error) {
 	where, args := req.listed()
 	c := count{Relation: "eq"}
 	query := "SELECT count(*) FROM (SELECT 1 FROM items WHERE " + where + " LIMIT ?) AS counted"
-	err := cfg.DB.QueryRowContext(ctx, query, append(args, cfg.CountUpTo+1)...).Scan(&c.Value)
+	err := cfg.one(ctx, &c.Value, query, append(args, cfg.CountUpTo+1)...)
 	if c.Value > cfg.CountUpTo {
 		c = count{cfg.CountUpTo, "gte"}
 	}
 	return &c, err
+}
+
+// one reads one value.
+func (cfg Config) one(ctx context.Context, into any, query string, args ...any) error {
+	return cfg.DB.QueryRowContext(ctx, query, args...).Scan(into) //nolint:gosec // what clients send is in args
 }
 
 // A problem is an answer of RFC 9457.
@@ -376,5 +382,5 @@ func (p problem) write(w http.ResponseWriter) {
 	p.Type = "about:blank"
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // fails only if the client is gone
+	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // fails only if the client is gone
 }
