@@ -7,9 +7,11 @@ import (
 	"log"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -335,6 +337,23 @@ func TestCursors(t *testing.T) {
 	forged := s.get(home.target(2)).page().cursor("next")
 	s.Handler = s.with(limits)
 	with(home, forged).refused("cursor", "a cursor is signed with another secret")
+
+	// At once, and with nothing of the step between them, so that the race detector sees what they share.
+	var all sync.WaitGroup
+	statuses := make([]int, 8)
+	for i := range statuses {
+		all.Go(func() {
+			for range 10 {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/items?cursor="+forged, http.NoBody))
+				statuses[i] = w.Code
+			}
+		})
+	}
+	all.Wait()
+	for _, status := range statuses {
+		require.Equal(t, http.StatusBadRequest, status, "a cursor that is signed with another secret was expected to be refused, however many come at once")
+	}
 }
 
 // A cursor outlives the rotation of its key, until the very instant that is stated for the old key.
