@@ -94,7 +94,7 @@ func TestBackward(t *testing.T) {
 	}
 }
 
-// No page costs more than another, however far it is from the first and however long the listing is.
+// The work for a page follows its limit, and not how far it is from the first or how long the listing is.
 func TestWork(t *testing.T) {
 	const limit = 10
 	short, long := many(t, 100), many(t, 1000)
