@@ -243,18 +243,18 @@ func linksOf(p page) []string {
 // shake adds and removes up to three items. Most are beside the page, or have the time or the price of one on it.
 func (s *shop) shake(r *rand.Rand, v view, p page) {
 	s.t.Helper()
-	s.some(r, v, p, []func(*shop, ...int64){(*shop).mark, (*shop).remove}[r.IntN(2)])
+	s.comeAndGo(r, v, p, []func(*shop, ...int64){(*shop).mark, (*shop).remove}[r.IntN(2)])
 }
 
 // shakeMarking is shake by changes that a snapshot can see through.
 func (s *shop) shakeMarking(r *rand.Rand, v view, p page) {
 	s.t.Helper()
-	s.some(r, v, p, (*shop).mark)
+	s.comeAndGo(r, v, p, (*shop).mark)
 }
 
-func (s *shop) some(r *rand.Rand, v view, p page, remove func(*shop, ...int64)) {
+func (s *shop) comeAndGo(r *rand.Rand, v view, p page, remove func(*shop, ...int64)) {
 	s.t.Helper()
-	near := append(slices.Clone(p.rows), s.rows(v)...)
+	near := append(slices.Clone(p.some()), s.rows(v)...)
 	for range r.IntN(4) {
 		beside := near[r.IntN(len(near))]
 		if r.IntN(2) == 0 && len(p.rows) > 0 {
@@ -557,8 +557,16 @@ func (p page) target(rel string, limit int) string {
 	return u.String()
 }
 
-func (p page) first() row { return p.rows[0] }
-func (p page) last() row  { return p.rows[len(p.rows)-1] }
+func (p page) first() row { p.s.t.Helper(); return p.some()[0] }
+func (p page) last() row  { p.s.t.Helper(); return p.some()[len(p.rows)-1] }
+
+func (p page) some() []row {
+	p.s.t.Helper()
+	if len(p.rows) == 0 {
+		p.s.fail("%s was expected to be answered with a page that has items; it has none", p.asked)
+	}
+	return p.rows
+}
 
 // counts checks the count. None is empty.
 func (p page) counts(want, why string) {
