@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"mime"
 	"net/http"
@@ -233,11 +232,6 @@ func (s *shop) links(v view, p page) []string {
 		links = append(links, "next")
 	}
 	return links
-}
-
-// linksOf are those that a page has, apart from first.
-func linksOf(p page) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.links)), func(rel string) bool { return rel == "first" })
 }
 
 // shake adds and removes up to three items. Most are beside the page, or have the time or the price of one on it.
@@ -490,22 +484,29 @@ func (p page) has(what string, want []int64, links ...string) page {
 	p.s.t.Helper()
 	p.holds(what, want)
 	for _, rel := range []string{"first", "prev", "next"} {
-		target, ok := p.links[rel]
-		switch wanted := rel == "first" || slices.Contains(links, rel); {
-		case ok && !wanted && rel == "prev":
-			p.s.fail("nothing is listed before %s, and no link to prev was expected; there is one", strings.TrimSuffix(what, ","))
-		case ok && !wanted:
-			p.s.fail("nothing is listed after %s, and no link to next was expected; there is one", strings.TrimSuffix(what, ","))
-		case !ok && wanted:
-			p.s.fail("%s was expected to have a link to %s; its Link fields are %q", what, rel, p.header.Values("Link"))
-		case ok:
-			u, err := p.url.Parse(target)
-			if err != nil || u.Host != p.url.Host || u.Path != p.url.Path {
-				p.s.fail("the link to %s was expected to lead to /items of this host; its target is %s", rel, target)
-			}
-		}
+		p.link(what, rel, rel == "first" || slices.Contains(links, rel))
 	}
 	return p
+}
+
+// link checks that there is a link, or that there is none.
+func (p page) link(what, rel string, wanted bool) {
+	p.s.t.Helper()
+	what = strings.TrimSuffix(what, ",")
+	target, ok := p.links[rel]
+	switch {
+	case ok && !wanted && rel == "prev":
+		p.s.fail("nothing is listed before %s, and no link to prev was expected; there is one", what)
+	case ok && !wanted:
+		p.s.fail("nothing is listed after %s, and no link to next was expected; there is one", what)
+	case !ok && wanted:
+		p.s.fail("%s was expected to have a link to %s; its Link fields are %q", what, rel, p.header.Values("Link"))
+	case ok:
+		u, err := p.url.Parse(target)
+		if err != nil || u.Host != p.url.Host || u.Path != p.url.Path {
+			p.s.fail("the link to %s was expected to lead to /items of this host; its target is %s", rel, target)
+		}
+	}
 }
 
 // holds checks the items alone.
