@@ -39,7 +39,7 @@ func TestFigureDepth(t *testing.T) {
 	}
 	figure.Current(t, "pagination-depth", rows, figure.Chart{
 		Title: "What page N costs",
-		Alt:   "Work by page number, both on logarithmic axes. With OFFSET it grows with the page number, to 100,000 steps at page 10,000; with a cursor it stays near 110.",
+		Alt:   "Work by page number, both on logarithmic axes. With OFFSET it grows with the page number, to 100,000 steps at page 10,000; with a cursor it stays near 100.",
 		X: figure.Axis{Label: "page, of two items", Scale: figure.Log(1, deepest), Ticks: []figure.Tick{
 			{At: 1, Name: "1"}, {At: 10, Name: "10"}, {At: 100, Name: "100"}, {At: 1000, Name: "1,000"}, {At: 10_000, Name: "10,000"},
 		}},

@@ -341,11 +341,16 @@ func (cfg Config) items(ctx context.Context, req request) (items []item, more bo
 	return items[:min(len(items), req.limit)], more, rows.Err() // the loop also ends if the connection breaks half-way
 }
 
-// any tells whether the cursor leads to any item.
-func (cfg Config) any(ctx context.Context, req request, from cursor) (found bool, err error) {
-	query, args := req.seek("1", &from, 1)
-	err = cfg.one(ctx, &found, "SELECT EXISTS ("+query+")", args...)
-	return found, err
+// any tells whether the cursor leads to any item. It does not ask EXISTS, for which PostgreSQL drops the order, and may
+// then read the table from its beginning until an item fits.
+func (cfg Config) any(ctx context.Context, req request, from cursor) (bool, error) {
+	var id int64
+	query, args := req.seek("id", &from, 1)
+	err := cfg.one(ctx, &id, query, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // count looks at one item more than it counts, and at no other.

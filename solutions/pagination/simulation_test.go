@@ -41,8 +41,8 @@ func TestWork(t *testing.T) {
 		{"rows, with a rowid", 5221, func() {
 			s.query(strings.Replace(list, "items", "rowids", 1)+"AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT 11", at, id)
 		}},
-		{"the other side", 32, func() {
-			s.query("SELECT EXISTS (SELECT 1 FROM items WHERE removed IS NULL AND (created, id) >= (?, ?) ORDER BY created, id LIMIT 1)", at, id)
+		{"the other side", 28, func() {
+			s.query("SELECT id FROM items WHERE removed IS NULL AND (created, id) >= (?, ?) ORDER BY created, id LIMIT 1", at, id)
 		}},
 		{"counted to 1,001", 9023, func() { s.query("SELECT count(*) FROM (SELECT 1 FROM items WHERE removed IS NULL LIMIT 1001)") }},
 		{"counted to the end", 20010, func() { s.query("SELECT count(*) FROM items WHERE removed IS NULL") }},
