@@ -1,0 +1,61 @@
+//go:build solutions
+
+package pagination_test
+
+import (
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/backend-kata/dojo/solutions/internal/figure"
+)
+
+// The figure of docs/pagination.md comes from here. With -v the test prints the numbers; make figures draws. Work is in steps of SQLite's virtual machine.
+
+const (
+	perPage = 2
+	deepest = 10_000
+)
+
+// What a page of two items costs, by its number, with OFFSET and with a cursor.
+func TestFigureDepth(t *testing.T) {
+	s := open(t, perPage*deepest)
+	rows := [][]string{{"page", "offset_steps", "keyset_steps"}}
+	var offset, keyset [][2]float64
+	at, target := 1, fmt.Sprintf("/items?limit=%d", perPage) // the page that the target leads to
+	for _, n := range []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000} {
+		skipped := s.work(func() {
+			s.query("SELECT id, name, category, price, created FROM items WHERE removed IS NULL ORDER BY created DESC, id DESC LIMIT ? OFFSET ?", perPage+1, perPage*(n-1))
+		})
+		if n > at {
+			_, target = s.get(withLimit(target, perPage*(n-at)))
+			at, target = n, withLimit(target, perPage)
+		}
+		found := s.work(func() { s.get(target) })
+		rows = append(rows, []string{fmt.Sprint(n), fmt.Sprint(skipped), fmt.Sprint(found)})
+		offset = append(offset, [2]float64{float64(n), float64(skipped)})
+		keyset = append(keyset, [2]float64{float64(n), float64(found)})
+		t.Logf("page %5d: offset %6d, keyset %6d", n, skipped, found)
+	}
+	figure.Current(t, "pagination-depth", rows, figure.Chart{
+		Title: "What page N costs",
+		Alt:   "Work by page number, both on logarithmic axes. With OFFSET it grows with the page number, to 100,000 steps at page 10,000; with a cursor it stays near 100.",
+		X: figure.Axis{Label: "page, of two items", Scale: figure.Log(1, deepest), Ticks: []figure.Tick{
+			{At: 1, Name: "1"}, {At: 10, Name: "10"}, {At: 100, Name: "100"}, {At: 1000, Name: "1,000"}, {At: 10_000, Name: "10,000"},
+		}},
+		Y: figure.Axis{Label: "work of the database, in steps", Scale: figure.Log(10, 110_000), Ticks: []figure.Tick{
+			{At: 10, Name: "10"}, {At: 100, Name: "100"}, {At: 1000, Name: "1k"}, {At: 10_000, Name: "10k"}, {At: 100_000, Name: "100k"},
+		}},
+		Lines: []figure.Line{
+			{Name: "OFFSET", Role: figure.Wrong, Points: offset, Label: figure.Place{X: 900, Y: 14_000, End: true}},
+			{Name: "keyset, both links checked", Role: figure.Right, Points: keyset, Label: figure.Place{X: 9000, Y: 50, End: true}},
+		},
+	})
+}
+
+// withLimit is the target with another limit.
+func withLimit(target string, limit int) string {
+	return anyLimit.ReplaceAllString(target, fmt.Sprintf("limit=%d", limit))
+}
+
+var anyLimit = regexp.MustCompile(`limit=\d+`)
