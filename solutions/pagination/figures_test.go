@@ -40,12 +40,8 @@ func TestFigureDepth(t *testing.T) {
 	figure.Current(t, "pagination-depth", rows, figure.Chart{
 		Title: "What page N costs",
 		Alt:   "Work by page number, both on logarithmic axes. With OFFSET it grows with the page number, to 100,000 steps at page 10,000; with a cursor it stays near 100.",
-		X: figure.Axis{Label: "page, of two items", Scale: figure.Log(1, deepest), Ticks: []figure.Tick{
-			{At: 1, Name: "1"}, {At: 10, Name: "10"}, {At: 100, Name: "100"}, {At: 1000, Name: "1,000"}, {At: 10_000, Name: "10,000"},
-		}},
-		Y: figure.Axis{Label: "work of the database, in steps", Scale: figure.Log(10, 110_000), Ticks: []figure.Tick{
-			{At: 10, Name: "10"}, {At: 100, Name: "100"}, {At: 1000, Name: "1k"}, {At: 10_000, Name: "10k"}, {At: 100_000, Name: "100k"},
-		}},
+		X:     figure.Axis{Label: "page, of two items", Scale: figure.Log(1, deepest), Ticks: figure.Tens(1, deepest)},
+		Y:     figure.Axis{Label: "work of the database, in steps", Scale: figure.Log(10, 110_000), Ticks: figure.Tens(10, 100_000)},
 		Lines: []figure.Line{
 			{Name: "OFFSET", Role: figure.Wrong, Points: offset, Label: figure.Place{X: 900, Y: 14_000, End: true}},
 			{Name: "keyset, both links checked", Role: figure.Right, Points: keyset, Label: figure.Place{X: 9000, Y: 50, End: true}},
