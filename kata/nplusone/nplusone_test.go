@@ -446,7 +446,7 @@ func TestFurtherErrors(t *testing.T) {
 			how  string
 		}{{0, "in place of its rows"}, {1, "after its first row"}} {
 			for n := range total {
-				fault := s.probe.Inject(sqlprobe.Fault{Skip: n, Times: 1, Err: sqlprobe.ErrConnectionLost, AfterRows: tt.rows})
+				fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: n, Times: 1, Err: sqlprobe.ErrConnectionLost, AfterRows: tt.rows})
 				var err error
 				rec := s.probe.Record(func() { _, err = s.Orders(t.Context(), span(1, 30), with) })
 				require.ErrorIs(t, err, sqlprobe.ErrConnectionLost, "the connection was lost at statement %d of %d, %s, and Orders was expected to return the error%s", n+1, total, tt.how, story(rec))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"mime"
 	"net/http"
@@ -284,6 +285,7 @@ func mixed() []row {
 		}
 	}
 	rows[3].created, rows[17].created = -1, 0
+	rows[20].id, rows[21].id = 1<<53, 1<<53+1 // of one time, and alike to a float64
 	return rows
 }
 
@@ -293,11 +295,15 @@ func many(t *testing.T, n int) *shop {
 	s := bare(t)
 	s.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 		INSERT INTO items (id, name, category, price, created, added)
-		SELECT i * 10, 'item ' || (i * 10), CASE i % 2 WHEN 0 THEN 'even' ELSE 'odd' END, i / 2 % 2 * 100, ?2 + i * 2 / (?1 + 1), 0
+		SELECT i * 10, 'item ' || (i * 10), CASE WHEN i % 50 = 7 THEN 'rare' WHEN i % 2 = 0 THEN 'even' ELSE 'odd' END, i / 2 % 2 * 100, ?2 + i * 2 / (?1 + 1), 0
 		FROM n WHERE i <= ?1`, n, int64(epoch))
 	s.exec(indexes + numbering)
 	for i := int64(1); i <= int64(n); i++ {
-		s.known[i*10] = row{i * 10, []string{"even", "odd"}[i%2], i / 2 % 2 * 100, epoch + i*2/int64(n+1)}
+		category := []string{"even", "odd"}[i%2]
+		if i%50 == 7 {
+			category = "rare"
+		}
+		s.known[i*10] = row{i * 10, category, i / 2 % 2 * 100, epoch + i*2/int64(n+1)}
 		s.listed[i*10] = true
 	}
 	return s
@@ -463,6 +469,11 @@ func (a answer) page() page {
 	var err error
 	if p.links, err = parseLinks(a.header.Values("Link")); err != nil {
 		s.fail("the Link fields %q were expected to be as in RFC 8288: %v", a.header.Values("Link"), err)
+	}
+	for _, rel := range slices.Sorted(maps.Keys(p.links)) {
+		if rel == "first" || rel == "prev" || rel == "next" {
+			p.carries(rel, p.links[rel])
+		}
 	}
 	if _, ok := p.links["last"]; ok {
 		s.fail("a page was expected to have no link to the last one, which nobody can tell without counting; it has %s", p.links["last"])
@@ -654,6 +665,31 @@ func (s *shop) statements(target string) string {
 	return s.probe.Record(func() { s.get(target) }).String()
 }
 
+// state is all that a request must not change, as text.
+func (s *shop) state() (text string) {
+	s.t.Helper()
+	require.NoError(s.t, s.db.QueryRowContext(s.t.Context(), `
+		SELECT (SELECT group_concat(sql, ';') FROM sqlite_schema) || (SELECT group_concat(n) FROM sequence) ||
+			(SELECT count(*) || ' ' || count(removed) || ' ' || sum(id) || ' ' || sum(price) || ' ' || sum(added) FROM items)`).Scan(&text))
+	return text
+}
+
+// carries says no if a link leads to another listing than that of the request.
+func (p page) carries(rel, target string) {
+	p.s.t.Helper()
+	u, err := p.url.Parse(target)
+	if err != nil {
+		return // who follows it says so
+	}
+	without := map[string]string{"sort": "newest", "category": "", "limit": fmt.Sprint(limits.DefaultLimit), "snapshot": "false"}
+	for _, name := range slices.Sorted(maps.Keys(without)) {
+		asked, linked := cmp.Or(p.url.Query().Get(name), without[name]), cmp.Or(u.Query().Get(name), without[name])
+		if asked != linked {
+			p.s.fail("the link to %s was expected to have the %s of the request, %q; it has %q: %s", rel, name, asked, linked, short(u))
+		}
+	}
+}
+
 func (s *shop) closed(rec *sqlprobe.Recording, when string) {
 	s.t.Helper()
 	for _, err := range []error{rec.CheckRowsClosed(), rec.CheckConnsReturned()} {
@@ -693,7 +729,7 @@ func parseLinks(fields []string) (map[string]string, error) {
 		}
 		if _, elsewhere := params["anchor"]; !elsewhere { // else the link is that of another resource
 			for rel := range strings.FieldsSeq(strings.ToLower(params["rel"])) {
-				if other, twice := links[rel]; twice && other != target {
+				if other, twice := links[rel]; twice && other != target && slices.Contains([]string{"first", "prev", "next", "last"}, rel) {
 					return nil, fmt.Errorf("two links have the relation %s", rel)
 				}
 				links[rel] = target
