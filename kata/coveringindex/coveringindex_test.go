@@ -85,7 +85,7 @@ func TestBudget(t *testing.T) {
 		require.FailNow(t, fmt.Sprintf("at most %d indexes were expected to serve the queries, and at least one; there is none", most))
 	}
 	if n := len(s.indexes); n > most {
-		require.FailNow(t, fmt.Sprintf("at most %d indexes were expected; there are %d, %s", most, n, s.list()))
+		require.FailNow(t, fmt.Sprintf("at most %d indexes were expected; there are %d\n\n%s", most, n, s.list()))
 	}
 	s.writesAtMost(t, 400)
 }
