@@ -109,10 +109,14 @@ func (c *cluster) start() (address string, err error) {
 	if c.bin, err = binaries(); err != nil {
 		return "", err
 	}
-	if c.folder, err = os.MkdirTemp("", "dojo-pg-"); err != nil {
+	root, parent := os.Geteuid() == 0, ""
+	if root {
+		parent = "/tmp" // a folder of root's own may be closed to others
+	}
+	if c.folder, err = os.MkdirTemp(parent, "dojo-pg-"); err != nil {
 		return "", err
 	}
-	if os.Geteuid() == 0 {
+	if root {
 		if err := c.giveAway(); err != nil {
 			return "", err
 		}
@@ -169,7 +173,7 @@ func (c *cluster) run(name string, args ...string) error {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	}
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, said)
+		return fmt.Errorf("%s in %s: %w\n%s", name, c.folder, err, said)
 	}
 	return nil
 }
