@@ -444,7 +444,7 @@ func TestFurtherErrors(t *testing.T) {
 		for _, tt := range []struct {
 			rows int64
 			how  string
-		}{{0, "in place of its rows"}, {1, "after its first row"}} {
+		}{{0, "in place of its rows"}, {sqlprobe.BeforeFirstRow, "in place of its first row"}, {1, "after its first row"}} {
 			for n := range total {
 				fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: n, Times: 1, Err: sqlprobe.ErrConnectionLost, AfterRows: tt.rows})
 				var err error

@@ -625,13 +625,16 @@ func TestFurtherErrors(t *testing.T) {
 			good.page()
 			s.closed(clean, "a page was answered")
 			for n, statement := range clean.Statements {
-				for _, rows := range []int64{0, 1} {
-					if rows >= statement.Rows && rows > 0 {
+				for _, tt := range []struct {
+					rows int64
+					when string
+				}{{0, "at once"}, {sqlprobe.BeforeFirstRow, "in place of its first row"}, {1, "after its first row"}} {
+					if tt.rows >= statement.Rows && tt.rows > 0 {
 						continue // all that was asked for has come before the failure
 					}
 					s.start()
-					how := fmt.Sprintf("statement %d of %d failed %s", n+1, len(clean.Statements), []string{"at once", "after its first row"}[rows])
-					fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: n, Times: 1, Err: errDisk, AfterRows: rows})
+					how := fmt.Sprintf("statement %d of %d failed %s", n+1, len(clean.Statements), tt.when)
+					fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: n, Times: 1, Err: errDisk, AfterRows: tt.rows})
 					var a answer
 					rec := s.probe.Record(func() { a = s.get(target) })
 					fault.Remove()

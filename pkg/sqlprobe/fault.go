@@ -55,9 +55,14 @@ type Fault struct {
 	Err error
 
 	// AfterRows lets a query run and return so many rows before Err, which Rows.Err has
-	// then. Zero is no such thing. It means nothing to a statement without rows, which runs.
+	// then; [BeforeFirstRow] is none of them. Zero is no such thing: the query itself fails.
+	// It means nothing to a statement without rows, which runs.
 	AfterRows int64
 }
+
+// BeforeFirstRow is AfterRows for a query that begins well, and fails in place of its first
+// row. A driver that does not wait for the answer has only that way to fail.
+const BeforeFirstRow = -1
 
 // An Injection is a fault in force. Of several that fit a statement the first counts.
 type Injection struct {
@@ -101,8 +106,11 @@ func (i *Injection) Remove() {
 type fault struct {
 	text string
 	err  error
-	rows int64 // that come before the error, or 0 if it comes in their place
+	rows int64 // AfterRows
 }
+
+// amid reports whether the error comes when the statement has begun.
+func (f fault) amid() bool { return f.err != nil && f.rows != 0 }
 
 // faultFor finds the fault of a statement that is about to run, and lets its latency go
 // by. The error is that of a context that ended meanwhile, or of a transaction that
@@ -156,7 +164,7 @@ func (i *Injection) fits(shape string) bool {
 
 // abide runs a statement as its fault says.
 func (c *conn) abide(f fault, run func() error) error {
-	if f.err == nil || f.rows > 0 {
+	if f.err == nil || f.amid() {
 		return run()
 	}
 	if errors.Is(f.err, ErrAnswerLost) {

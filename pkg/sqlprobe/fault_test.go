@@ -177,7 +177,7 @@ func TestFaultAfterRows(t *testing.T) {
 	for _, test := range []struct {
 		after, want int64
 		err         error
-	}{{1, 1, errDisk}, {3, 3, errDisk}, {4, 3, nil}, {2, 2, sqlprobe.ErrConnectionLost}} {
+	}{{sqlprobe.BeforeFirstRow, 0, errDisk}, {1, 1, errDisk}, {3, 3, errDisk}, {4, 3, nil}, {2, 2, sqlprobe.ErrConnectionLost}} {
 		i := s.probe.Inject(sqlprobe.Fault{Pattern: "FROM orders", Times: 1, Err: cmp.Or(test.err, errDisk), AfterRows: test.after})
 		var err error
 		r := s.probe.Record(func() {
@@ -190,10 +190,17 @@ func TestFaultAfterRows(t *testing.T) {
 		}
 		fine(t, r.CheckRowsClosed())
 	}
-	i := s.probe.Inject(sqlprobe.Fault{Pattern: "^DELETE", Err: errDisk, AfterRows: 1})
-	_, err := s.Exec("DELETE FROM lines")
-	fine(t, err)
-	i.Remove()
+	slow := s.probe.Inject(sqlprobe.Fault{Pattern: "FROM orders", AfterRows: 1})
+	if r := s.probe.Record(func() { fine(t, ask(s, "SELECT id FROM orders")) }); r.Statements[0].Rows != 3 {
+		t.Errorf("a fault without an error was expected to let all 3 rows through, got %d", r.Statements[0].Rows)
+	}
+	slow.Remove()
+	for _, after := range []int64{1, sqlprobe.BeforeFirstRow} {
+		i := s.probe.Inject(sqlprobe.Fault{Pattern: "^DELETE", Err: errDisk, AfterRows: after})
+		_, err := s.Exec("DELETE FROM lines")
+		fine(t, err)
+		i.Remove()
+	}
 }
 
 func TestSerializationFailure(t *testing.T) {

@@ -31,7 +31,7 @@ func (r *rows) Next(dest []driver.Value) error {
 	if r.c.isDead() {
 		return ErrConnectionLost
 	}
-	if r.fault.rows > 0 && r.given == r.fault.rows {
+	if r.fault.amid() && r.given == max(r.fault.rows, 0) {
 		return r.c.strike(r.fault.err)
 	}
 	err := r.Rows.Next(dest)
