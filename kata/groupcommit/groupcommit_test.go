@@ -358,7 +358,7 @@ func intoTheVoid(t *testing.T) {
 	together := slices.Concat(indexes...)
 	slices.Sort(together)
 	for i, index := range together {
-		require.EqualValues(t, i+1, index, "%d appends were expected to have the indexes from 1 to %d, each once", callers*each, callers*each)
+		require.Equal(t, uint64(i+1), index, "%d appends were expected to have the indexes from 1 to %d, each once; one has %d in place of %d", callers*each, callers*each, index, i+1)
 	}
 	closes(t, l)
 }
@@ -700,7 +700,7 @@ func fillUp(t *testing.T, d *simdisk.Disk, opts groupcommit.Options, room int) (
 			require.ErrorIs(t, err, syscall.ENOSPC, "Append to a full disk was expected to return an error with ENOSPC in it")
 			break
 		}
-		require.EqualValues(t, n, index, "Append was expected to return the next index")
+		require.Equal(t, uint64(n), index, "record %d of 230 bytes was appended, and Append was expected to return the index %d; it returned %d", n, n, index)
 		appended = append(appended, record(n, 230))
 		acknowledged(d, n)
 	}

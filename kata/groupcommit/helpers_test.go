@@ -51,7 +51,7 @@ func add(t *testing.T, l *groupcommit.Log, r []byte, want int) {
 	t.Helper()
 	index, err := l.Append(t.Context(), r)
 	require.NoError(t, err, "Append of record %d was expected to succeed", want)
-	require.EqualValues(t, want, index, "Append was expected to return the index %d for the next record", want)
+	require.Equal(t, uint64(want), index, "record %d was appended, and Append was expected to return the index %d; it returned %d", want, want, index)
 }
 
 // read returns all records from an index on, and the error at the end. Their indexes must follow each other.
