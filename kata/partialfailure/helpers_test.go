@@ -384,7 +384,7 @@ func (s *shop) missing(t *testing.T, got *call, name, why string) *partialfailur
 func (s *shop) partError(t *testing.T, err error, name, why string) *partialfailure.PartError {
 	t.Helper()
 	var failed *partialfailure.PartError
-	require.ErrorAs(t, err, &failed, "an *PartError was expected to name %s, since %s; got %v%s", name, why, err, s.story())
+	require.ErrorAs(t, err, &failed, "a *PartError was expected to name %s, since %s; got %v%s", name, why, err, s.story())
 	require.Equal(t, name, failed.Part, "the *PartError was expected to have the name of the part%s", s.story())
 	require.Contains(t, failed.Error(), name, "the text of the *PartError was expected to have the name of the part")
 	return failed

@@ -286,7 +286,7 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 			s.answers("stock", inTurn(tt.replies...))
 			got := s.call(t, partialfailure.New(s.pausing(tt.timeout, tt.rand)), part("stock"))
 			pauses, ended := s.pauses("stock")
-			require.Positive(t, s.toStock(), "a request was expected")
+			require.Positive(t, s.toStock(), "the page asks for the stock, and a request to its service was expected; there was none%s", s.story())
 			require.Equal(t, tt.want, pauses, "the pauses were expected to be %v, since %s%s", tt.want, tt.why, s.story())
 			if len(pauses) < len(tt.replies) {
 				s.missing(t, got, "stock", tt.why)
