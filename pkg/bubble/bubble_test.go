@@ -1,22 +1,17 @@
 package bubble_test
 
 import (
-	"flag"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata from what the programs print")
 
 // programVar names the program that a child process runs.
 const programVar = "BUBBLE_TEST_PROGRAM"
@@ -50,20 +45,7 @@ func TestPrograms(t *testing.T) {
 			cmd := exec.Command(os.Args[0], "-test.v", "-test.timeout=20s", "-test.run=^(TestProgram|TestAfter)$", "-test.paniconexit0")
 			cmd.Env = append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0", "GOTRACEBACK=")
 			out, _ := cmd.CombinedOutput() // a failure is what the text says
-			got := neutral(name, string(out))
-			golden := filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("program %s printed otherwise than expected (-want +got):\n%s", name, diff)
-			}
+			golden.Check(t, name, neutral(name, string(out)))
 		})
 	}
 }

@@ -1,12 +1,10 @@
 package interleave_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -20,9 +18,8 @@ import (
 
 	"github.com/backend-kata/dojo/pkg/interleave"
 	"github.com/backend-kata/dojo/pkg/interleave/sync"
+	"github.com/backend-kata/dojo/pkg/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata from what the programs print")
 
 const programVar = "INTERLEAVE_TEST_PROGRAM"
 
@@ -37,20 +34,7 @@ func TestPrograms(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := output(name)
-			golden := filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("program %s printed otherwise than expected (-want +got):\n%s", name, diff)
-			}
+			golden.Check(t, name, output(name))
 		})
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/internal/golden"
 	"github.com/backend-kata/dojo/pkg/loadgen"
 )
 
@@ -199,12 +198,12 @@ func TestOutcomes(t *testing.T) {
 		if r.Goodput() != 1 || r.Share() != 0.3 {
 			t.Errorf("goodput %v and share %v, want 1 and 0.3", r.Goodput(), r.Share())
 		}
-		golden(t, "report", r.String()+"\n"+r.Timeline())
+		golden.Check(t, "report", r.String()+"\n"+r.Timeline())
 		var rows strings.Builder
 		for _, row := range r.Rows() {
 			fmt.Fprintln(&rows, strings.Join(row, ","))
 		}
-		golden(t, "rows", rows.String())
+		golden.Check(t, "rows", rows.String())
 	})
 }
 
@@ -358,7 +357,7 @@ func TestExpect(t *testing.T) {
 			t.Errorf("Expect failed a run that was as wanted: %s", f.text)
 		}
 		loadgen.Expect(f, mixed(t), loadgen.Want{Goodput: 2, P99: 150 * ms})
-		golden(t, "expect", f.text+"\n")
+		golden.Check(t, "expect", f.text+"\n")
 	})
 }
 
@@ -370,22 +369,4 @@ func TestTimelineOfALongRun(t *testing.T) {
 			t.Errorf("100 intervals are told in %d rows, want 25 of 4 each:\n%s", rows, r.Timeline())
 		}
 	})
-}
-
-// golden compares text with a file in testdata. With UPDATE=1 it writes it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".txt")
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }
