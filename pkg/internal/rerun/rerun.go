@@ -9,9 +9,12 @@ import (
 )
 
 // Command is the command that runs just the test of that name, from the root of its module.
-func Command(name string) string {
-	return "go test -run '" + pattern(name) + "' " + folder
-}
+func Command(name string) string { return "go test" + only(name) }
+
+// WithRace is [Command] for a failure that only the race detector sees.
+func WithRace(name string) string { return "go test -race" + only(name) }
+
+func only(name string) string { return " -run '" + pattern(name) + "' " + folder }
 
 func pattern(name string) string {
 	return "^" + strings.ReplaceAll(regexp.QuoteMeta(name), "/", "$/^") + "$"

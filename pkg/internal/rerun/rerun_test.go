@@ -1,6 +1,9 @@
 package rerun
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCommand(t *testing.T) {
 	t.Chdir(t.TempDir()) // changes nothing
@@ -10,6 +13,10 @@ func TestCommand(t *testing.T) {
 	} {
 		if got := Command(name); got != want {
 			t.Errorf("%s is run again by %s, want %s", name, got, want)
+		}
+		want = strings.Replace(want, "test", "test -race", 1)
+		if got := WithRace(name); got != want {
+			t.Errorf("%s is run again with the detector by %s, want %s", name, got, want)
 		}
 	}
 }
