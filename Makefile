@@ -1,7 +1,7 @@
 # Tests, lint and vet run on a copy of the clone in .shipped, with the stubs as
 # shipped: what you wrote in kata/ cannot turn them red.
 
-RACE    := GORACE=atexit_sleep_ms=0 go test -race
+RACE    := GORACE="atexit_sleep_ms=0 suppress_equal_stacks=0" go test -race
 SHIPPED := .shipped
 LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 MODULES := . cmd/dojo bench tools

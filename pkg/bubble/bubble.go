@@ -29,7 +29,7 @@
 //   - more virtual time than a year, or than [RunWithin] allows;
 //   - a wait for a real socket or in a system call while nothing else moves.
 //
-// A busy loop fails the test and then ends the test binary; see Limits.
+// What runs on and on fails the test and then ends the test binary; see Limits.
 //
 // The nearest peers are testing/synctest itself, which this package stands on,
 // and go.uber.org/goleak, which finds leaked goroutines outside of bubbles.
@@ -45,22 +45,23 @@
 //     outside the bubble), and the next look finds the same. If a goroutine
 //     outside any bubble could still help, or the wait is for an open connection,
 //     for a channel from outside or in a system call, it takes 40 looks in a row
-//     that find the same, so at least 10 s.
-//   - Busy: in 40 looks in a row the same goroutines ran, nothing else in the
-//     bubble changed and the clock was not seen to move, and meanwhile the process
-//     used 10 s of processor time. Or: while the process used 60 s of it, every
-//     look found something running, but the body at the same place.
+//     that find the same, so at least 10 s, and the verdict says so.
+//   - Busy, which is slow or in a loop without end: in 40 looks in a row the same
+//     goroutines ran, nothing else in the bubble changed and the clock was not seen to
+//     move, and meanwhile the process used 10 s of processor time. Or: while the process
+//     used 60 s of it, every look found something running, but the body at the same
+//     place. The verdict says how long that was and where they are, not which it is.
 //
 // A process that is stopped, in a debugger for example, makes no looks.
 //
 // # Limits
 //
-// A busy loop cannot be stopped. Going on would let the code of a failed test
+// A goroutine that runs cannot be stopped. Going on would let the code of a failed test
 // race, fail and allocate in the middle of a later one, and slow it down by the
 // processor it holds, so the test binary ends after the verdict. A computation of
-// more than 10 s of processor time on one goroutine is taken for a busy loop, even
-// if it sleeps now and then, since a clock that moves between two looks is not
-// seen; make it outside the bubble.
+// more than 10 s of processor time on one goroutine is given up, even if it sleeps now
+// and then, since a clock that moves between two looks is not seen; make it outside the
+// bubble.
 //
 // A panic in a goroutine that the code under test starts by itself, or in a
 // function given to [testing.T.Cleanup], ends the test binary, as in any test.

@@ -62,6 +62,7 @@ var neutralities = []struct {
 	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`(?m)^( +[\w/]+\.go:\d+) +`), "$1  "},
 	{regexp.MustCompile(`:\d+  bubble_test\.spin`), ":N  bubble_test.spin"}, // anywhere in its loop
+	{regexp.MustCompile(`running at programs_test\.go:\d+`), "running at programs_test.go:N"},
 	// Places in the standard library differ from one version to the next.
 	{regexp.MustCompile(`(?m)^( +\w+/[\w/]+\.go):\d+ +`), "$1:N  "},
 }

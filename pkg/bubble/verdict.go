@@ -263,6 +263,9 @@ func (s *scene) stuckReport() string {
 		return s.report(fmt.Sprintf("the clock stands still: %s %s, and virtual time does not move while a goroutine waits for a lock",
 			locked[0].name(), locked[0].phrase()), s.own,
 			"If the lock's holder waits for a timer, release the lock before that. If not, this is a deadlock.")
+	case len(locked) > 0 && s.outside: // and may still be about to
+		return s.report(fmt.Sprintf("blocked: %s %s, which nothing in the bubble releases, and nobody outside did in %s of real time",
+			locked[0].name(), locked[0].phrase(), plain(time.Duration(pace.patience)*pace.every)), s.own, "")
 	case len(locked) > 0:
 		return s.report(fmt.Sprintf("deadlock: %s %s, which nothing in the bubble releases", locked[0].name(), locked[0].phrase()), s.own, "")
 	}
@@ -279,14 +282,32 @@ func (s *scene) stuckReport() string {
 	return s.report(fmt.Sprintf("the clock stands still: %s %s, and %s", stopped[0].name(), stopped[0].phrase(), why), s.own, "")
 }
 
+// busyReport and endlessReport say what is known. Whether the rest takes another
+// second or forever is not.
+
 func (s *scene) busyReport(cpu time.Duration) string {
 	running := s.having(runs)
-	return s.report(fmt.Sprintf("busy: %s was running at every look while %s of processor time were used, and nothing else in the bubble moved",
-		running[0].name(), plain(cpu)), running, "")
+	return s.report(fmt.Sprintf("busy: %s did not end in %s of processor time, in which nothing else in the bubble moved; it is running%s",
+		running[0].name(), plain(cpu), s.at(running[0])), running, slowOrEndless)
 }
 
 func (s *scene) endlessReport(cpu time.Duration) string {
-	return s.report(fmt.Sprintf("busy: the body waited at one place while others ran and %s of processor time were used", plain(cpu)), s.own, "")
+	at := ""
+	if len(s.own) > 0 {
+		at = s.at(s.own[0])
+	}
+	return s.report(fmt.Sprintf("busy: the body did not end in %s of processor time; it waits%s, and others run", plain(cpu), at), s.own, slowOrEndless)
+}
+
+const slowOrEndless = "It is slow or in a loop without end, which from outside look alike."
+
+// at is where g is in the code under test, if that is known.
+func (s *scene) at(g goroutine) string {
+	frames, _ := s.paths.visible(g)
+	if len(frames) == 0 {
+		return ""
+	}
+	return " at " + s.paths.place(frames[0])
 }
 
 // plain writes a long span in days and drops zero units.

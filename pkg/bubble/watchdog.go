@@ -156,6 +156,6 @@ func (w *watcher) judge(s scene, cpu time.Duration) (report string, busy bool) {
 // endProcess ends the test binary in package testing's own way, so that the
 // test is named and its output printed.
 func endProcess(t *testing.T) {
-	panic(fmt.Sprintf("bubble: %s is busy, and a running goroutine cannot be stopped; "+
+	panic(fmt.Sprintf("bubble: %s still runs, and a running goroutine cannot be stopped; "+
 		"the test binary ends here, so that it does not disturb the tests after it", t.Name()))
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	stdsync "sync"
+	stdatomic "sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,9 +77,13 @@ var neutralities = []struct {
 // what differs from run to run.
 func output(name string, env ...string) string {
 	cmd := exec.Command(os.Args[0], "-test.timeout=60s", "-test.run=^TestProgram$", "-test.paniconexit0")
-	cmd.Env = append(append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0"), env...)
+	cmd.Env = append(append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0"), env...)
 	out, _ := cmd.CombinedOutput() // a failure is what the text says
-	text := strings.ReplaceAll(string(out), "\r\n", "\n")
+	return neutral(string(out))
+}
+
+func neutral(text string) string {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
 	for _, n := range neutralities {
 		text = n.pattern.ReplaceAllString(text, n.with)
 	}
@@ -92,12 +97,15 @@ func TestEverySchedule(t *testing.T) {
 	} {
 		seen := map[string]bool{}
 		r := interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var mu stdsync.Mutex
 			var order strings.Builder
 			for a := range tt.actors {
 				s.Go(fmt.Sprint(a), func() {
 					for range tt.points {
 						s.Point("go on")
+						mu.Lock()
 						fmt.Fprint(&order, a)
+						mu.Unlock()
 					}
 				})
 			}
@@ -114,17 +122,20 @@ func TestEverySchedule(t *testing.T) {
 func TestFewestPreemptionsFirst(t *testing.T) {
 	most := 0
 	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		var mu stdsync.Mutex
 		left := []int{3, 3}
 		last, preemptions := -1, 0
 		for a := range 2 {
 			s.Go(fmt.Sprint(a), func() {
 				for range 3 {
 					s.Point("go on")
+					mu.Lock()
 					if last >= 0 && last != a && left[last] > 0 {
 						preemptions++
 					}
 					last = a
 					left[a]--
+					mu.Unlock()
 				}
 			})
 		}
@@ -141,7 +152,7 @@ func TestFewestPreemptionsFirst(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	r := interleave.ExploreWithin(t, 5, func(_ *testing.T, s *interleave.Schedule) {
-		n := 0
+		var n stdatomic.Int32
 		s.Go("A", func() { increment(s, &n) })
 		s.Go("B", func() { increment(s, &n) })
 		s.Run()
@@ -150,13 +161,49 @@ func TestBudget(t *testing.T) {
 		t.Errorf("the report is %+v, want %+v", r, want)
 	}
 	r = interleave.ExploreWithin(t, 6, func(_ *testing.T, s *interleave.Schedule) {
-		n := 0
+		var n stdatomic.Int32
 		s.Go("A", func() { increment(s, &n) })
 		s.Go("B", func() { increment(s, &n) })
 		s.Run()
 	})
 	if want := (interleave.Report{Schedules: 6, Exhausted: true, Preemptions: 2}); r != want {
 		t.Errorf("the report is %+v, want %+v", r, want)
+	}
+}
+
+// A limit of time ends an exploration, and never makes a failure pass.
+func TestTimeLimit(t *testing.T) {
+	defer interleave.Within(0)()
+	r := interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		var n stdatomic.Int32
+		s.Go("A", func() { increment(s, &n) })
+		s.Go("B", func() { increment(s, &n) })
+		s.Run()
+	})
+	if want := (interleave.Report{Schedules: 1, OutOfTime: true, Preemptions: -1}); r != want {
+		t.Errorf("no time is left, and one schedule is always tried: the report is %+v, want %+v", r, want)
+	}
+	r = interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.Run() })
+	if want := (interleave.Report{Schedules: 1, Exhausted: true}); r != want {
+		t.Errorf("no time is left, and there is no other schedule: the report is %+v, want %+v", r, want)
+	}
+}
+
+func TestReportSaysHowFarItCame(t *testing.T) {
+	for _, tt := range []struct {
+		r    interleave.Report
+		want string
+	}{
+		{interleave.Report{Schedules: 6, Exhausted: true, Preemptions: 2}, "6 schedules were tried, and there are no more"},
+		{interleave.Report{Schedules: 1, Exhausted: true}, "1 schedule was tried, and there are no more"},
+		{interleave.Report{Schedules: 1204, OutOfTime: true, Preemptions: 2}, "1,204 schedules were tried in 5s, and there are more; all with up to 2 preemptions were among them"},
+		{interleave.Report{Schedules: 2000, Preemptions: 1}, "2,000 schedules were tried, as many as the budget allows, and there are more; all with up to 1 preemption were among them"},
+		{interleave.Report{Schedules: 7, OutOfTime: true}, "7 schedules were tried in 5s, and there are more; all without preemption were among them"},
+		{interleave.Report{Schedules: 1, OutOfTime: true, Preemptions: -1}, "1 schedule was tried in 5s, and there are more, also without preemption"},
+	} {
+		if got := tt.r.String(); got != tt.want {
+			t.Errorf("it says %q, want %q", got, tt.want)
+		}
 	}
 }
 
@@ -230,7 +277,7 @@ func TestOtherLocks(t *testing.T) {
 	} {
 		r := interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
 			channel = make(chan bool, 1) // of this bubble
-			n := 0
+			var n stdatomic.Int32
 			for _, name := range []string{"A", "B", "C"} {
 				s.Go(name, func() {
 					s.Point("begin")
@@ -240,8 +287,8 @@ func TestOtherLocks(t *testing.T) {
 				})
 			}
 			s.Run()
-			if n != 3 {
-				t.Errorf("%s: n is %d, want 3", tt.name, n)
+			if n.Load() != 3 {
+				t.Errorf("%s: n is %d, want 3", tt.name, n.Load())
 			}
 		})
 		if !r.Exhausted || r.Schedules < 6 {
@@ -280,20 +327,30 @@ func TestLoopsGiveWay(t *testing.T) {
 func TestCrashAndTime(t *testing.T) {
 	outcomes := map[string]int{}
 	r := interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
-		var until time.Time
-		outcome := ""
+		var (
+			mu      stdsync.Mutex
+			until   time.Time
+			outcome string
+		)
+		locked := func(f func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			f()
+		}
 		s.GoMortal("A", func() {
 			s.Point("take the lease")
-			until = time.Now().Add(time.Minute)
+			locked(func() { until = time.Now().Add(time.Minute) })
 			s.Point("work")
-			outcome += "A"
+			locked(func() { outcome += "A" })
 		})
 		s.Go("B", func() {
 			s.Point("look")
-			if wait := time.Until(until); wait > 0 {
+			var wait time.Duration
+			locked(func() { wait = time.Until(until) })
+			if wait > 0 {
 				s.Pass(wait)
 			}
-			outcome += "B"
+			locked(func() { outcome += "B" })
 		})
 		s.Run()
 		synctest.Wait()
@@ -347,4 +404,10 @@ func TestWhoIsAtAPoint(t *testing.T) {
 			t.Errorf("the worker did %d jobs, want 3", worked)
 		}
 	})
+}
+
+func TestANilScheduleHasNoPoints(*testing.T) {
+	var s *interleave.Schedule
+	s.Point("Get %s", "k1")
+	s.Note("none")
 }

@@ -2,6 +2,7 @@ package interleave_test
 
 import (
 	stdsync "sync"
+	stdatomic "sync/atomic"
 	"testing"
 	"time"
 
@@ -15,37 +16,37 @@ import (
 var programs = map[string]func(t *testing.T){
 	"lost-update": func(t *testing.T) {
 		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
-			n := 0
+			var n stdatomic.Int32
 			for _, name := range []string{"client A", "client B"} {
 				s.Go(name, func() { increment(s, &n) })
 			}
 			s.Run()
-			if n != 2 {
-				t.Errorf("two clients added one each, and the sum is %d", n)
+			if n.Load() != 2 {
+				t.Errorf("two clients added one each, and the sum is %d", n.Load())
 			}
 		})
 	},
 	"three-actors": func(t *testing.T) {
 		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
-			n := 0
+			var n stdatomic.Int32
 			for _, name := range []string{"A", "B", "C"} {
 				s.Go(name, func() { increment(s, &n) })
 			}
 			s.Run()
-			if n == 1 {
+			if n.Load() == 1 {
 				t.Error("all three wrote the same")
 			}
 		})
 	},
 	"four-actors": func(t *testing.T) {
 		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
-			n := 0
+			var n stdatomic.Int32
 			for _, name := range []string{"A", "B", "C", "D"} {
 				s.Go(name, func() { increment(s, &n) })
 			}
 			s.Run()
-			if n != 4 {
-				t.Errorf("the sum is %d, want 4", n)
+			if n.Load() != 4 {
+				t.Errorf("the sum is %d, want 4", n.Load())
 			}
 		})
 	},
@@ -134,24 +135,23 @@ var programs = map[string]func(t *testing.T){
 	},
 	"lease": func(t *testing.T) {
 		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
-			var until time.Time
-			holders := 0
+			var until, holders stdatomic.Int64
 			s.Go("A", func() {
 				s.Point("take the lease for 1m")
-				until = time.Now().Add(time.Minute)
+				until.Store(time.Now().Add(time.Minute).Unix())
 				s.Point("write")
-				holders++
+				holders.Add(1)
 			})
 			s.Go("B", func() {
 				s.Pass(time.Minute)
 				s.Point("take the lease if it is over")
-				if !until.IsZero() && !time.Now().Before(until) {
+				if end := until.Load(); end != 0 && time.Now().Unix() >= end {
 					s.Note("taken")
-					holders++
+					holders.Add(1)
 				}
 			})
 			s.Run()
-			if holders == 2 {
+			if holders.Load() == 2 {
 				t.Error("both held the lease and wrote")
 			}
 		})
@@ -221,9 +221,29 @@ var programs = map[string]func(t *testing.T){
 			s.Run()
 		})
 	},
+	"out-of-time": func(t *testing.T) {
+		defer interleave.Within(time.Nanosecond)()
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			s.Go("A", func() { s.Point("go on") })
+			s.Go("B", func() { s.Point("go on") })
+			s.Run()
+			if s.String() == "BA" {
+				t.Error("not reached")
+			}
+		})
+		t.Error("shown")
+	},
+	"out-of-time-and-red": func(t *testing.T) {
+		defer interleave.Within(0)()
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			s.Go("A", func() { s.Point("fail") })
+			s.Run()
+			t.Error("it fails")
+		})
+	},
 	"budget": func(t *testing.T) {
 		interleave.ExploreWithin(t, 5, func(_ *testing.T, s *interleave.Schedule) {
-			n := 0
+			var n stdatomic.Int32
 			s.Go("A", func() { increment(s, &n) })
 			s.Go("B", func() { increment(s, &n) })
 			s.Run()
@@ -232,13 +252,13 @@ var programs = map[string]func(t *testing.T){
 	},
 }
 
-// increment adds one in two steps.
-func increment(s *interleave.Schedule, n *int) {
+// increment adds one in two steps, which is wrong and no data race.
+func increment(s *interleave.Schedule, n *stdatomic.Int32) {
 	s.Point("read n")
-	was := *n
+	was := n.Load()
 	s.Note("%d", was)
 	s.Point("write n = %d", was+1)
-	*n = was + 1
+	n.Store(was + 1)
 }
 
 func lockBoth(first, second *sync.Mutex) {

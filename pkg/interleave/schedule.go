@@ -5,14 +5,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/interleave/internal/hook"
-	"github.com/backend-kata/dojo/pkg/internal/stack"
+	"github.com/backend-kata/dojo/pkg/internal/race"
 )
 
 const (
@@ -25,89 +24,26 @@ const (
 // A Schedule is one order in which the actors run. It is made by [Explore], and
 // good for one call of the body.
 type Schedule struct {
-	prefix []move // the choices that are given
+	stage stage
+
+	// The rest is the explorer's own: it runs on the body's goroutine.
 
 	t       *testing.T
-	wake    chan struct{} // has a token when somebody came to a point or ended
+	prefix  []move // the choices that are given
 	ran     bool
 	lock    bool // somebody was seen to wait for a lock, so synctest.Wait would not return
 	last    int  // the actor that was chosen last; -1 for none
 	inRow   int  // how often in a row it was
 	gaveWay int  // how often one gave way
-
-	root   stack.Header // of the body
-	mu     sync.Mutex
-	state  state // and what follows is guarded by mu
-	trace  []choice
-	births births
-	alone  bool // the actors are all the goroutines that were born in the bubble
-	going  int  // the actor that was let go last, or started
-	actors []*actor
-	byID   map[int]*actor
-	new    []*parking // of goroutines that are no actors yet
-	events []event
-	moved  bool // somebody came to a point or ended since the last choice
 }
 
-type state int
-
-const (
-	before state = iota // the body sets up: points are passed
-	during              // Run steers
-	after               // the body checks: points are passed
-	over                // whoever comes to a point ends there
-)
-
-// An actor is a goroutine that comes to points.
-type actor struct {
-	name    string
-	mortal  bool
-	run     func() // nil for a goroutine that the code under test started
-	parked  *parking
-	started bool
-	done    bool
-	crashed bool
-}
-
-// A parking is a goroutine that waits at a point.
-type parking struct {
-	id    int
-	what  string
-	ready func() bool
-	pass  time.Duration
-	gate  chan bool // true to go on, false to end
-}
-
-// An event is one line of the story.
-type event struct {
-	actor int
-	text  string
-}
-
-func newSchedule(prefix []move) *Schedule {
-	return &Schedule{prefix: prefix, last: -1, byID: map[int]*actor{}}
-}
+func newSchedule(prefix []move) *Schedule { return &Schedule{prefix: prefix, last: -1} }
 
 // begin is called in the bubble.
 func (s *Schedule) begin(t *testing.T) {
-	s.t, s.root, s.wake = t, stack.Self(), make(chan struct{}, 1)
-	s.births, s.alone = newBirths(), true
-	hook.Set(s)
-}
-
-// end lets whoever still is at a point end there, so that the bubble can end.
-func (s *Schedule) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state = over
-	for _, a := range s.actors {
-		if a.parked != nil {
-			a.parked.gate <- false
-		}
-	}
-	for _, p := range s.new {
-		p.gate <- false
-	}
+	s.t = t
+	s.stage.begin()
+	hook.Set(&s.stage)
 }
 
 // Go adds an actor, which runs f when Run is called. The name heads its column
@@ -123,23 +59,25 @@ func (s *Schedule) Go(name string, f func()) { s.add(&actor{name: name, run: f})
 func (s *Schedule) GoMortal(name string, f func()) { s.add(&actor{name: name, run: f, mortal: true}) }
 
 func (s *Schedule) add(a *actor) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == over || a.run != nil && s.state != before {
+	if s.ran && a.run != nil {
 		panic("interleave: Go was called after Run")
 	}
-	if len(s.actors) == maxActors {
+	if len(s.stage.actors) == maxActors {
 		panic(fmt.Sprintf("interleave: more than %d actors", maxActors))
 	}
-	s.actors = append(s.actors, a)
+	s.stage.cast(a)
 }
 
 // Point is where the calling actor stops until it is its turn. The text says
 // what it does next, formatted as by [fmt.Sprintf]. A goroutine of the bubble
 // that is no actor yet becomes one, except for the body's own; where Run is not
-// under way, Point returns at once. It is safe for concurrent use.
+// under way, or s is nil, Point returns at once, so that a fake may be used freely
+// too. It is safe for concurrent use.
 func (s *Schedule) Point(format string, args ...any) {
-	s.Park(fmt.Sprintf(format, args...), nil)
+	if s == nil {
+		return
+	}
+	s.stage.park(fmt.Sprintf(format, args...), nil, 0)
 }
 
 // Pass is a point at which virtual time passes: when it is the calling actor's
@@ -147,111 +85,23 @@ func (s *Schedule) Point(format string, args ...any) {
 // those who wait for a timer. Nothing is as good at finding what happens when a
 // lease runs out.
 func (s *Schedule) Pass(d time.Duration) {
-	s.park(&parking{what: fmt.Sprintf("%v pass", d), pass: d})
+	s.stage.park(fmt.Sprintf("%v pass", d), nil, d)
 }
 
 // Note adds what came of the calling actor's last point to the story: the value
-// that was read, for example. It is safe for concurrent use.
+// that was read, for example. With a nil s it does nothing. It is safe for
+// concurrent use.
 func (s *Schedule) Note(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := s.running()
-	if a == nil {
-		a = s.byID[stack.Self().ID]
+	if s == nil {
+		return
 	}
-	for i, e := range slices.Backward(s.events) {
-		if a != nil && s.actors[e.actor] == a {
-			s.events[i].text += " → " + fmt.Sprintf(format, args...)
-			return
-		}
-	}
+	s.stage.note(fmt.Sprintf(format, args...))
 }
 
-// Park is for the packages sync and sync/atomic below this one.
-func (s *Schedule) Park(what string, ready func() bool) bool {
-	return s.park(&parking{what: what, ready: ready})
-}
-
-func (s *Schedule) park(p *parking) bool {
-	p.gate = make(chan bool, 1)
-	if !s.enter(p) {
-		return false
-	}
-	if !<-p.gate {
-		runtime.Goexit()
-	}
-	return true
-}
-
-// enter puts the calling goroutine at a point. It reports false where points are
-// passed.
-func (s *Schedule) enter(p *parking) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == before || s.state == after {
-		return false
-	}
-	a := s.running()
-	if a == nil {
-		g := stack.Self()
-		if g.Bubble != s.root.Bubble || g.ID == s.root.ID {
-			return false
-		}
-		p.id, a = g.ID, s.byID[g.ID]
-	}
-	switch {
-	case s.state == over:
-		p.gate <- false
-		return true
-	case a != nil:
-		a.parked = p
-	default:
-		s.new = append(s.new, p)
-	}
-	s.stir()
-	return true
-}
-
-// running returns the actor that was let go last, if nobody else can be the
-// caller: all other actors are at points, and they are all the goroutines that the
-// bubble has. To ask the runtime who calls takes longer than all else that a point
-// does. It is called with mu held.
-func (s *Schedule) running() *actor {
-	if s.state != during || !s.alone {
-		return nil
-	}
-	for i, a := range s.actors {
-		if (i == s.going) != (a.started && a.parked == nil && !a.done) {
-			return nil
-		}
-	}
-	if !s.onlyActors() {
-		return nil
-	}
-	return s.actors[s.going]
-}
-
-// onlyActors reports whether no goroutine was born besides the actors. It is
-// called with mu held.
-func (s *Schedule) onlyActors() bool {
-	started := 0
-	for _, a := range s.actors {
-		if a.started {
-			started++
-		}
-	}
-	s.alone = s.alone && s.births.since() == started
-	return s.alone
-}
-
-// stir says that somebody came to a point or ended. It is called with mu held.
-func (s *Schedule) stir() {
-	s.moved = true
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+// Tick returns 1, 2, 3 and so on: a clock that tells which of two calls came first, where
+// the virtual one stands still. Unlike a counter of the test's own it puts nothing in
+// order in the race detector's eyes. It is safe for concurrent use.
+func (s *Schedule) Tick() int64 { return s.stage.tick() }
 
 // Run lets the actors run to their ends, in this schedule. It is called once, by
 // the body. It stops the test, as t.FailNow does, if an actor failed it, if all
@@ -262,11 +112,9 @@ func (s *Schedule) Run() {
 		s.t.Fatal("interleave: Run was called twice in one schedule")
 	}
 	s.ran = true
-	s.enterState(during)
-	for i := range s.actors {
-		s.start(i)
-		s.settle()
-	}
+	defer s.stage.seen.Acquire()
+	s.stage.enterState(during)
+	s.start()
 	for {
 		could, open := s.moves()
 		switch {
@@ -274,7 +122,7 @@ func (s *Schedule) Run() {
 			s.do(s.choose(could))
 			s.settle()
 		case !open:
-			s.enterState(after)
+			s.finish()
 			return
 		case !s.timePasses():
 			s.deadlock()
@@ -282,58 +130,51 @@ func (s *Schedule) Run() {
 	}
 }
 
-func (s *Schedule) enterState(now state) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state = now
+// start lets each actor run to its first point. All are born before the first one
+// runs: what it does would else be in order before those after it.
+func (s *Schedule) start() {
+	s.stage.alone = s.stage.births.since() == 0 // a goroutine of the body's counts, too
+	for _, a := range s.stage.actors {
+		p := &parking{gate: make(chan bool, 1)}
+		a.parked, a.started = p, true
+		bubble.Go(s.t, func() {
+			s.stage.enterActor(a, p)
+			defer s.stage.leaveActor(a)
+			a.run()
+		})
+	}
+	for i := range s.stage.actors {
+		s.stage.let(i)
+		s.settle()
+	}
 }
 
-func (s *Schedule) start(i int) {
-	s.mu.Lock()
-	s.onlyActors() // a goroutine of the body's counts, too
-	a := s.actors[i]
-	a.started, s.going = true, i
-	s.mu.Unlock()
-	bubble.Go(s.t, func() {
-		id := stack.Self().ID
-		s.mu.Lock()
-		s.byID[id] = a
-		s.mu.Unlock()
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			a.done = true
-			s.stir()
-		}()
-		a.run()
-	})
+// finish ends the exploration of a schedule in which nobody has anything to do. What
+// goroutines without points did comes before what the body does next, as well.
+func (s *Schedule) finish() {
+	s.stage.enterState(after)
+	if race.Enabled && !s.lock {
+		synctest.Wait()
+	}
 }
 
 // settle waits until nobody can go on without a choice, and takes in who came to
 // a first point.
 func (s *Schedule) settle() {
 	s.quiet()
-	s.mu.Lock()
-	s.moved = false
-	slices.SortFunc(s.new, func(a, b *parking) int { return a.id - b.id })
-	strangers := s.new
-	s.new = nil
-	s.mu.Unlock()
-	for _, p := range strangers {
-		a := &actor{name: fmt.Sprintf("goroutine %d", s.strangers()+1), parked: p, started: true}
-		s.add(a)
-		s.mu.Lock()
-		s.byID[p.id] = a
-		s.mu.Unlock()
+	for _, p := range s.stage.newcomers() {
+		s.add(&actor{name: fmt.Sprintf("goroutine %d", s.strangers()+1), id: p.id, parked: p, started: true})
 	}
+	s.stage.seen.Release()
 	if s.t.Failed() {
 		s.t.FailNow()
 	}
 }
 
+// strangers is how many actors are goroutines of the code under test.
 func (s *Schedule) strangers() int {
 	n := 0
-	for _, a := range s.actors {
+	for _, a := range s.stage.actors {
 		if a.run == nil {
 			n++
 		}
@@ -347,7 +188,7 @@ func (s *Schedule) strangers() int {
 func (s *Schedule) quiet() {
 	if s.lock || !s.someoneMoved() {
 		for still := 0; still < 2; still++ {
-			busy, lock := look(s.root)
+			busy, lock := look(s.stage.root)
 			s.lock = lock
 			if !busy && !lock {
 				break // all wait for what others in the bubble do, so nothing changes by itself
@@ -359,18 +200,22 @@ func (s *Schedule) quiet() {
 		}
 	}
 	if !s.lock {
-		synctest.Wait()
+		wait()
 	}
+}
+
+// wait is synctest.Wait, of which the race detector takes no notice.
+func wait() {
+	race.Disable()
+	defer race.Enable()
+	synctest.Wait()
 }
 
 // someoneMoved gives the actor that was let go some time to come to its next
 // point. With one processor nearly all do before it is the explorer's turn again.
 func (s *Schedule) someoneMoved() bool {
 	for range 10 {
-		s.mu.Lock()
-		moved := s.moved
-		s.mu.Unlock()
-		if moved {
+		if s.stage.someoneMoved() {
 			return true
 		}
 		runtime.Gosched()
@@ -380,16 +225,16 @@ func (s *Schedule) someoneMoved() bool {
 
 // moves lists what can be done next. It reports whether somebody has yet to end.
 func (s *Schedule) moves() (could []move, open bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	crashed := slices.ContainsFunc(s.actors, func(a *actor) bool { return a.crashed })
+	s.stage.mu.Lock()
+	defer s.stage.mu.Unlock()
+	crashed := slices.ContainsFunc(s.stage.actors, func(a *actor) bool { return a.crashed })
 	var crashes []move
-	for i, a := range s.actors {
+	for i, a := range s.stage.actors {
 		if a.crashed || a.done {
 			continue
 		}
 		open = open || a.run != nil || a.parked != nil
-		if a.parked == nil || a.parked.ready != nil && !a.parked.ready() {
+		if a.parked == nil || !a.parked.isReady() {
 			continue
 		}
 		could = append(could, move{actor: i})
@@ -405,11 +250,11 @@ func (s *Schedule) moves() (could []move, open bool) {
 func (s *Schedule) choose(could []move) move {
 	could = s.fair(could)
 	c := choice{could: could, took: could[0], last: s.last, preempted: slices.Contains(could, move{actor: s.last})}
-	n := len(s.trace)
+	n := len(s.stage.trace)
 	switch {
 	case n == maxChoices:
 		s.t.Helper()
-		s.t.Fatalf("%s has come to %d points: it seems never to end", s.actors[s.last].name, n)
+		s.t.Fatalf("%s is at the schedule's point number %s, and more are not followed: it does too much between Go and its end, or never ends", s.stage.actors[s.last].name, number(n))
 	case n < len(s.prefix) && !slices.Contains(could, s.prefix[n]):
 		s.t.Helper()
 		s.t.Fatalf("the same choices led elsewhere: choice %d of %d cannot be made. The code depends on something else than the schedule "+
@@ -420,9 +265,7 @@ func (s *Schedule) choose(could []move) move {
 	case c.preempted:
 		c.took = move{actor: s.last}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trace = append(s.trace, c)
+	s.stage.record(c)
 	if s.last != c.took.actor {
 		s.last, s.inRow = c.took.actor, 0
 	}
@@ -457,43 +300,18 @@ func (s *Schedule) fair(could []move) []move {
 
 // do lets an actor go on, or crashes it.
 func (s *Schedule) do(m move) {
-	a := s.actors[m.actor]
-	s.mu.Lock()
-	p := a.parked
-	text := p.what
-	if m.crash {
-		a.crashed = true
-		text = "crashes before " + text
-	} else {
-		a.parked, s.going = nil, m.actor
+	s.stage.tell(m)
+	if !m.crash {
+		s.stage.let(m.actor)
 	}
-	s.events = append(s.events, event{m.actor, text})
-	s.mu.Unlock()
-	if m.crash {
-		return
-	}
-	time.Sleep(p.pass)
-	p.gate <- true
 }
 
 // timePasses waits until a timer brings somebody to a point or to an end, and
 // reports whether one did.
 func (s *Schedule) timePasses() bool {
-	select {
-	case <-s.wake: // an old token
-	default:
-	}
-	s.mu.Lock()
-	moved := s.moved
-	s.mu.Unlock()
-	if !moved {
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		select {
-		case <-s.wake:
-		case <-timer.C:
-			return false
-		}
+	s.stage.forget()
+	if !s.stage.someoneMoved() && !s.stage.rest(patience) {
+		return false
 	}
 	s.settle()
 	return true
@@ -502,17 +320,5 @@ func (s *Schedule) timePasses() bool {
 // deadlock fails the test: nobody can go on.
 func (s *Schedule) deadlock() {
 	s.t.Helper()
-	var waits []string
-	s.mu.Lock()
-	for _, a := range s.actors {
-		switch {
-		case a.done || a.crashed:
-		case a.parked != nil:
-			waits = append(waits, fmt.Sprintf("%s waits at %s", a.name, a.parked.what))
-		default:
-			waits = append(waits, a.name+" waits, and not at a point")
-		}
-	}
-	s.mu.Unlock()
-	s.t.Fatalf("deadlock: nobody can go on, and time does not help\n  %s", strings.Join(waits, "\n  "))
+	s.t.Fatalf("deadlock: nobody can go on, and time does not help\n  %s", strings.Join(s.stage.waits(), "\n  "))
 }

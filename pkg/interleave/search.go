@@ -30,7 +30,7 @@ func (c choice) cost(m move) int {
 }
 
 // A search hands out the schedules to try, as prefixes of choices: those with
-// fewer preemptions first. What follows a prefix is decided by [choice.usual].
+// fewer preemptions first. What follows a prefix is decided by [Schedule.choose].
 type search struct {
 	prefix []move     // of the schedule to try now
 	queue  [][][]move // by number of preemptions, in order of discovery
@@ -76,9 +76,9 @@ func (q *search) add(trace []choice) {
 	}
 }
 
-// report says how far the search has come: no further than the first level on
+// progress says how far the search has come: no further than the first level on
 // which something is left to try.
-func (q *search) report() Report {
+func (q *search) progress() Report {
 	for level, left := range q.queue {
 		if len(left) > 0 {
 			return Report{Schedules: q.tried, Preemptions: level - 1}
@@ -90,32 +90,40 @@ func (q *search) report() Report {
 // describe says which schedule of the search failed.
 func (q *search) describe(s *Schedule, isOnly bool) string {
 	preemptions := 0
-	for _, c := range s.choices() {
+	for _, c := range s.stage.choices() {
 		preemptions += c.cost(c.took)
 	}
 	switch {
 	case isOnly:
 		return "the schedule of DOJO_SCHEDULE fails\n\n"
 	case preemptions == 0:
-		return fmt.Sprintf("schedule %d fails; it has no preemption\n\n", q.tried)
+		return fmt.Sprintf("schedule %s fails; it has no preemption\n\n", number(q.tried))
 	}
-	return fmt.Sprintf("schedule %d fails; it has %s, and none with fewer fails\n\n", q.tried, plural(preemptions, "preemption"))
+	return fmt.Sprintf("schedule %s fails; it has %s, and none with fewer fails\n\n", number(q.tried), plural(preemptions, "preemption"))
 }
 
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return number(n) + " " + what + "s"
+}
+
+// number writes n with a comma at each thousand.
+func number(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", number(n/1000), n%1000)
 }
 
 // moves as text: a letter for each actor in the order of Go, a small one for a
 // crash.
-func formatMoves(trace []choice) string {
+func formatMoves(moves []move) string {
 	var b strings.Builder
-	for _, c := range trace {
-		letter := byte('A' + c.took.actor)
-		if c.took.crash {
+	for _, m := range moves {
+		letter := byte('A' + m.actor)
+		if m.crash {
 			letter += 'a' - 'A'
 		}
 		b.WriteByte(letter)

@@ -2,7 +2,6 @@ package interleave
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,19 +18,26 @@ const (
 
 // replay is the story of a schedule and the command that tries just it again, if
 // there was a choice in it.
-func (s *Schedule) replay(t *testing.T, number string) string {
-	schedule := s.String()
-	if schedule == "" {
-		return "no actor came to a point"
+func (s *Schedule) replay(t *testing.T, number string, raced bool) string {
+	command := rerun.Command(t.Name())
+	if raced {
+		command = rerun.WithRace(t.Name())
 	}
-	if number != "1" {
+	schedule := s.String()
+	switch {
+	case schedule == "" && raced:
+		return "no actor came to a point\n\nagain: " + command
+	case schedule == "":
+		return "no actor came to a point"
+	case number != "1":
 		schedule = number + ":" + schedule
 	}
-	return s.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " " + rerun.Command(t.Name())
+	return s.stage.story() + "\nagain: DOJO_SCHEDULE=" + schedule + " " + command
 }
 
 // story writes what happened, one line a step.
-func (s *Schedule) story() string {
+func (s *stage) story() string {
+	s.seen.Acquire()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.events) == 0 {
@@ -51,7 +57,7 @@ func (s *Schedule) story() string {
 }
 
 // columns writes the head of a story, and returns what writes its lines.
-func (s *Schedule) columns(b *strings.Builder) (line func(number int, e event)) {
+func (s *stage) columns(b *strings.Builder) (line func(number int, e event)) {
 	width := 0
 	for _, a := range s.actors {
 		width = max(width, utf8.RuneCountInString(a.name))
@@ -102,12 +108,4 @@ func count(t *testing.T) string {
 }
 
 // String returns the choices made so far, as DOJO_SCHEDULE takes them.
-func (s *Schedule) String() string { return formatMoves(s.choices()) }
-
-// choices returns those made so far. It takes the lock, since the story of a
-// bubble that was given up is told while its goroutines still are.
-func (s *Schedule) choices() []choice {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clip(s.trace)
-}
+func (s *Schedule) String() string { return formatMoves(s.stage.taken()) }

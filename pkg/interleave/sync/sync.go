@@ -11,6 +11,9 @@
 // do there it can do at its own next point, and the schedules would be hundreds
 // of times as many.
 //
+// In the race detector's eyes each of them orders what the standard one does, and no
+// more. A point orders nothing.
+//
 // The idea is that of loom, which does this for Rust.
 //
 // # Limits

@@ -2,6 +2,7 @@ package sync_test
 
 import (
 	stdsync "sync"
+	stdatomic "sync/atomic"
 	"testing"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
@@ -78,36 +79,38 @@ func TestTryLock(t *testing.T) {
 }
 
 func TestRWMutex(t *testing.T) {
-	together := false
+	var together stdatomic.Bool
 	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
 		var rw sync.RWMutex
-		readers, writers := 0, 0
+		var readers, writers stdatomic.Int32 // whoever is in; what a lock orders is not the question here
 		for _, name := range []string{"A", "B"} {
 			s.Go(name, func() {
 				rw.RLocker().Lock()
-				readers++
+				readers.Add(1)
 				s.Point("read")
-				together = together || readers == 2
-				if writers > 0 {
+				if readers.Load() == 2 {
+					together.Store(true)
+				}
+				if writers.Load() > 0 {
 					t.Error("a reader met a writer")
 				}
-				readers--
+				readers.Add(-1)
 				rw.RLocker().Unlock()
 			})
 		}
 		s.Go("W", func() {
 			rw.Lock()
-			writers++
+			writers.Add(1)
 			s.Point("write")
-			if readers > 0 {
+			if readers.Load() > 0 {
 				t.Error("a writer met a reader")
 			}
-			writers--
+			writers.Add(-1)
 			rw.Unlock()
 		})
 		s.Run()
 	})
-	if !together {
+	if !together.Load() {
 		t.Error("two readers were expected to read together in some schedule")
 	}
 }
@@ -201,17 +204,17 @@ func TestOnce(t *testing.T) {
 func TestMapAndAtomics(t *testing.T) {
 	if !fails(t, func(s *interleave.Schedule) bool {
 		var m sync.Map
-		winners := 0
+		var winners stdatomic.Int32
 		for _, name := range []string{"A", "B"} {
 			s.Go(name, func() {
 				if _, ok := m.Load("k"); !ok {
 					m.Store("k", name)
-					winners++
+					winners.Add(1)
 				}
 			})
 		}
 		s.Run()
-		return winners != 1
+		return winners.Load() != 1
 	}) {
 		t.Error("Load, then Store was expected to let both win in some schedule")
 	}
