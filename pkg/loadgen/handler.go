@@ -2,7 +2,9 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,12 +26,22 @@ func Handler(h http.Handler, request func(ctx context.Context, n int) *http.Requ
 func Answer(status int, header http.Header) error {
 	switch {
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
-		seconds, _ := strconv.Atoi(header.Get("Retry-After")) // 0 for a date, which nobody here sends
-		return &RefusedError{Status: status, After: time.Duration(max(seconds, 0)) * time.Second}
+		return &RefusedError{Status: status, After: seconds(header.Get("Retry-After"))}
 	case status >= http.StatusInternalServerError:
 		return fmt.Errorf("status %d", status)
 	}
 	return nil
+}
+
+// seconds reads a Retry-After. It is 0 for a date, which nobody here sends, and
+// the longest pause of whole seconds for more than a Duration can hold.
+func seconds(value string) time.Duration {
+	const most = uint64(math.MaxInt64 / time.Second)
+	n, err := strconv.ParseUint(value, 10, 64) // the largest number if the value is larger
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0
+	}
+	return time.Duration(min(n, most)) * time.Second
 }
 
 // A RefusedError is an answer that turns a request away. It wraps [ErrRefused].

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/backend-kata/dojo/pkg/loadgen"
 )
@@ -54,6 +55,31 @@ func TestHandler(t *testing.T) {
 		err := send(t.Context(), 7)
 		if errors.Is(err, loadgen.ErrRefused) != tt.refused || (err != nil) != (tt.refused || tt.failed) {
 			t.Errorf("%s: got %v, want refused %v, failed %v: %s", tt.path, err, tt.refused, tt.failed, tt.why)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	const most = 9223372036 * time.Second
+	tests := []struct {
+		value string
+		want  time.Duration
+		why   string
+	}{
+		{"", 0, "the server asks for nothing"},
+		{"0", 0, "at once"},
+		{"2", 2 * time.Second, "whole seconds"},
+		{"soon", 0, "cannot be read"},
+		{"-2", 0, "nor can a number below zero"},
+		{"9223372036", most, "the most seconds that a Duration holds"},
+		{"9223372037", most, "one more, which must not wrap round"},
+		{"99999999999999999999", most, "more than an integer holds"},
+	}
+	for _, tt := range tests {
+		header := http.Header{"Retry-After": {tt.value}}
+		refused, ok := errors.AsType[*loadgen.RefusedError](loadgen.Answer(http.StatusServiceUnavailable, header))
+		if !ok || refused.After != tt.want {
+			t.Errorf("Retry-After %q: got %+v, want a pause of %v: %s", tt.value, refused, tt.want, tt.why)
 		}
 	}
 }

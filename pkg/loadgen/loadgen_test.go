@@ -291,6 +291,41 @@ func TestQuantileIsRightToOnePercent(t *testing.T) {
 	})
 }
 
+// Of a few latencies each one is a rank of its own, and a share that falls between
+// two of them is exceeded by the lower one.
+func TestQuantileOfFew(t *testing.T) {
+	tests := []struct {
+		n    int // of latencies: 1 ms, 2 ms and so on
+		q    float64
+		want time.Duration
+		why  string
+	}{
+		{0, 0.5, 0, "none was served"},
+		{1, 0.5, 1 * ms, "the only one"},
+		{3, 0, 1 * ms, "the lowest, which no share is too small for"},
+		{3, 0.3, 1 * ms, "a third is at least 0.3"},
+		{3, 0.34, 2 * ms, "a third is less than 0.34"},
+		{3, 0.75, 3 * ms, "two thirds are less than 0.75"},
+		{4, 0.75, 3 * ms, "three of four are 0.75"},
+		{100, 0.07, 7 * ms, "0.07 times 100 is a little more than 7 in floating point"},
+		{100, 0.99, 99 * ms, "99 of 100"},
+		{100, 0.991, 100 * ms, "99 of 100 are less than 0.991"},
+		{100, 1, 100 * ms, "the highest"},
+	}
+	for _, tt := range tests {
+		bubble.Run(t, func(t *testing.T) {
+			load := loadgen.Open{Arrivals: loadgen.Steady(float64(tt.n), time.Second).Even()}
+			r := load.Run(t.Context(), func(_ context.Context, n int) error {
+				time.Sleep(time.Duration(n+1) * ms)
+				return nil
+			})
+			if got := r.Quantile(tt.q); math.Abs(float64(got-tt.want)) > float64(tt.want)/100 {
+				t.Errorf("of %d latencies from 1 ms on the quantile %v is %v, want %v within 1 %%: %s", tt.n, tt.q, got, tt.want, tt.why)
+			}
+		})
+	}
+}
+
 // The same load gives the same report.
 func TestDeterministic(t *testing.T) {
 	var reports []string

@@ -89,7 +89,13 @@ func (i Interval) and(next Interval) Interval {
 // exceed, to 1 %; q is from 0 to 1. Quantile(1) is exact. It is 0 if none was
 // served.
 func (r *Report) Quantile(q float64) time.Duration {
-	return min(time.Duration(r.served.ValueAtPercentile(100*q)), r.worst)
+	n := float64(r.served.TotalCount())
+	// The histogram rounds q×n to the nearest rank, which may be below the share.
+	rank := math.Ceil(q * n)
+	if (rank-1)/n >= q {
+		rank-- // q×n was a whole number, and its product a little more
+	}
+	return min(time.Duration(r.served.ValueAtPercentile(100*rank/n)), r.worst)
 }
 
 // Rows returns the run over time, for a figure or a CSV file: a header, and a
