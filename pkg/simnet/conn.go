@@ -68,7 +68,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		case len(b) == 0:
 			return 0, nil
 		}
-		if n, err, ok := c.in.take(b, now); ok {
+		if n, ok, err := c.in.take(b, now); ok {
 			w.news.Broadcast()
 			return n, c.error("read", err)
 		}

@@ -90,8 +90,9 @@ func (p *pipe) schedule(pk *packet, latency time.Duration) {
 	}
 }
 
-// take reads what has arrived. It returns false if that is nothing.
-func (p *pipe) take(b []byte, now time.Duration) (n int, err error, ok bool) {
+// take reads what has arrived, or the end of it. It reports false if that is
+// nothing.
+func (p *pipe) take(b []byte, now time.Duration) (n int, ok bool, err error) {
 	for n < len(b) && p.hasArrived(now) {
 		head := &p.queue[0]
 		if head.kind != data {
@@ -99,9 +100,9 @@ func (p *pipe) take(b []byte, now time.Duration) (n int, err error, ok bool) {
 				break
 			}
 			if head.kind == reset {
-				return 0, syscall.ECONNRESET, true
+				return 0, true, syscall.ECONNRESET
 			}
-			return 0, io.EOF, true
+			return 0, true, io.EOF
 		}
 		k := copy(b[n:], head.data)
 		n += k
@@ -112,7 +113,7 @@ func (p *pipe) take(b []byte, now time.Duration) (n int, err error, ok bool) {
 	if n > 0 {
 		p.credit(n, now)
 	}
-	return n, nil, n > 0
+	return n, n > 0, nil
 }
 
 func (p *pipe) hasArrived(now time.Duration) bool {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// CheckCount says no unless exactly n statements ran.
+// CheckCount returns an error unless exactly n statements ran.
 func (r *Recording) CheckCount(n int) error {
 	if got := len(r.Statements); got != n {
 		return r.failure("%s, and %d %s expected", ran(got), n, was(n))
@@ -13,7 +13,7 @@ func (r *Recording) CheckCount(n int) error {
 	return nil
 }
 
-// CheckAtMost says no if no statement ran or more than n did.
+// CheckAtMost returns an error if no statement ran or more than n did.
 func (r *Recording) CheckAtMost(n int) error {
 	if got := len(r.Statements); got > n {
 		return r.failure("%s, and at most %d %s expected", ran(got), n, was(n))
@@ -21,7 +21,7 @@ func (r *Recording) CheckAtMost(n int) error {
 	return r.ranAny()
 }
 
-// CheckSameCount says no unless as many statements ran for much data as for little: run
+// CheckSameCount returns an error unless as many statements ran for much data as for little: run
 // the code at two sizes, and record each. What grows with the data is what is wrong.
 func CheckSameCount(small, large *Recording) error {
 	if err := small.ranAny(); err != nil {
@@ -35,7 +35,7 @@ func CheckSameCount(small, large *Recording) error {
 		ran(l), s, small.list(), large.list())
 }
 
-// CheckNoneRepeated says no if two statements had the same shape and came from the same
+// CheckNoneRepeated returns an error if two statements had the same shape and came from the same
 // line: one that asks for all would have done. The arguments do not matter.
 func (r *Recording) CheckNoneRepeated() error {
 	most := group{}
@@ -50,7 +50,7 @@ func (r *Recording) CheckNoneRepeated() error {
 	return r.ranAny()
 }
 
-// CheckRowsClosed says no if the rows of a query were still open at the end.
+// CheckRowsClosed returns an error if the rows of a query were still open at the end.
 func (r *Recording) CheckRowsClosed() error {
 	open, at := 0, ""
 	for _, s := range r.Statements {
@@ -65,7 +65,7 @@ func (r *Recording) CheckRowsClosed() error {
 	return r.ranAny()
 }
 
-// CheckConnsReturned says no if a connection that was taken from the pool was not given
+// CheckConnsReturned returns an error if a connection that was taken from the pool was not given
 // back: rows, a transaction or a sql.Conn were not closed.
 func (r *Recording) CheckConnsReturned() error {
 	if len(r.held) == 0 {
@@ -85,7 +85,7 @@ func (r *Recording) CheckConnsReturned() error {
 	return r.failure("%s not returned to the pool: connection %d, %s", count(len(r.held), "connection was", "connections were"), h.id, why)
 }
 
-// CheckNoTxAcrossCalls says no if a transaction was open while something other than the
+// CheckNoTxAcrossCalls returns an error if a transaction was open while something other than the
 // database was called, as [Probe.Call] notes, or if there was no such call. Which
 // goroutine holds the transaction is not known, so the test should run one at a time.
 func (r *Recording) CheckNoTxAcrossCalls() error {
@@ -119,7 +119,7 @@ func (r *Recording) Work() (int64, error) {
 	return sum, nil
 }
 
-// CheckWork says no if the work was more than limit, or is not known.
+// CheckWork returns an error if the work was more than limit, or is not known.
 func (r *Recording) CheckWork(limit int64) error {
 	work, err := r.Work()
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *Recording) CheckWork(limit int64) error {
 	return nil
 }
 
-// CheckWorkGrowth says no if the second recording's work was more than factor times
+// CheckWorkGrowth returns an error if the second recording's work was more than factor times
 // the first's, or either is not known. For ten times the data, 11 or 12 allows linear
 // growth and a little more; 1.1 allows none.
 func CheckWorkGrowth(small, large *Recording, factor float64) error {
@@ -150,7 +150,7 @@ func CheckWorkGrowth(small, large *Recording, factor float64) error {
 		s, l, float64(l)/float64(s), factor, small.list(), large.list())
 }
 
-// ranAny says no if a check would hold only because nothing ran.
+// ranAny returns an error if a check would hold only because nothing ran.
 func (r *Recording) ranAny() error {
 	if len(r.Statements) == 0 {
 		return errors.New("no statement ran; does the code use the database of this probe?")

@@ -78,7 +78,7 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// CheckNoFullScan says no if a table or an index is read from end to end.
+// CheckNoFullScan returns an error if a table or an index is read from end to end.
 func (p Plan) CheckNoFullScan() error {
 	for _, a := range p.Accesses {
 		if a.FullScan {
@@ -88,7 +88,7 @@ func (p Plan) CheckNoFullScan() error {
 	return p.readsAny()
 }
 
-// CheckNoSort says no if rows are sorted after they are read.
+// CheckNoSort returns an error if rows are sorted after they are read.
 func (p Plan) CheckNoSort() error {
 	if len(p.Sorts) > 0 {
 		return p.failure("rows are sorted for %s, and were expected to come in order from an index", strings.Join(p.Sorts, " and "))
@@ -96,7 +96,7 @@ func (p Plan) CheckNoSort() error {
 	return p.readsAny()
 }
 
-// CheckCovering says no if a table itself is read, rather than an index that has all.
+// CheckCovering returns an error if a table itself is read, rather than an index that has all.
 func (p Plan) CheckCovering() error {
 	for _, a := range p.Accesses {
 		if !a.Covering {
@@ -109,7 +109,7 @@ func (p Plan) CheckCovering() error {
 	return p.readsAny()
 }
 
-// CheckUses says no unless the index is used.
+// CheckUses returns an error unless the index is used.
 func (p Plan) CheckUses(index string) error {
 	if slices.ContainsFunc(p.Accesses, func(a Access) bool { return a.Index == index }) {
 		return nil
@@ -117,7 +117,7 @@ func (p Plan) CheckUses(index string) error {
 	return p.failure("index %s is not used, and was expected to be", index)
 }
 
-// readsAny says no if a check would hold only because no table is read.
+// readsAny returns an error if a check would hold only because no table is read.
 func (p Plan) readsAny() error {
 	if len(p.Accesses) == 0 {
 		return p.failure("the plan reads no table")

@@ -35,8 +35,10 @@
 // not counted, and one that cannot be prepared has not run. Two statements are alike if they have the same [Shape] and come from
 // the same line.
 //
-// The line is the first one outside database/sql and this package. If all queries go
-// through a helper of your own, it is the helper's.
+// The line is the first one of the test's own module: not that of an ORM, which asks
+// for all. In a program whose module is not known, it is the first one outside
+// database/sql and this package. If all queries go through a helper of your own, it is
+// the helper's.
 //
 // Work is what a [Meter] reads from the driver, such as the steps of SQLite's virtual
 // machine (package sqlprobe/sqlite). Without a meter, or for a statement that it
