@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -24,7 +25,7 @@ type row struct {
 
 // Run prints each kata's line as soon as its verdict and those above it are
 // in.
-func (boardCommand) Run(d *desk) error {
+func (boardCommand) Run(ctx context.Context, d *desk) error {
 	d.tools.Tidy()
 	katas := d.book.Katas()
 	rows := map[string]chan row{}
@@ -36,14 +37,14 @@ func (boardCommand) Run(d *desk) error {
 	go func() {
 		for _, track := range kata.Tracks() {
 			for _, k := range ofTrack(katas, track) {
-				judges.Go(func() error { rows[k.Name()] <- d.judgeRow(k); return nil })
+				judges.Go(func() error { rows[k.Name()] <- d.judgeRow(ctx, k); return nil })
 			}
 		}
 	}()
 	d.say(fmt.Sprintf("%d questions · %d katas here", len(katas), len(d.book.Here())))
 	var done sums
 	for _, track := range kata.Tracks() {
-		d.say("", d.In(terminal.Loud, string(track)))
+		d.say("", d.screen.In(terminal.Loud, string(track)))
 		for _, k := range ofTrack(katas, track) {
 			r := <-rows[k.Name()]
 			done.add(r)
@@ -51,7 +52,7 @@ func (boardCommand) Run(d *desk) error {
 		}
 	}
 	d.say("", fmt.Sprintf("%d of %d katas green · %d of %d steps", done.green, done.katas, done.greenSteps, done.steps), "")
-	return d.showNext()
+	return d.showNext(ctx)
 }
 
 func ofTrack(katas []workbook.Kata, track kata.Track) []workbook.Kata {
@@ -66,13 +67,13 @@ func ofTrack(katas []workbook.Kata, track kata.Track) []workbook.Kata {
 
 // judgeRow judges a kata that the learner started. One as shipped is red at
 // its first step, which needs no run.
-func (d *desk) judgeRow(k workbook.Kata) row {
+func (d *desk) judgeRow(ctx context.Context, k workbook.Kata) row {
 	r := row{kata: k}
 	if !k.Exists() {
 		return r
 	}
 	if r.started = k.Started(); r.started {
-		r.verdict, r.err = d.tools.Judge(d, k, testrun.Judgement{Race: d.race()})
+		r.verdict, r.err = d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
 		return r
 	}
 	steps, err := k.Steps()
@@ -98,13 +99,15 @@ func (d *desk) rowText(r row) string {
 		symbol, style, state = "●", terminal.Good, fmt.Sprintf("%d/%d  +%d complete", green, steps, further)
 	case r.verdict.Green():
 		symbol, style, state = "●", terminal.Good, fmt.Sprintf("%d/%d  +%d of %d", green, steps, greenFurther, further)
+	case r.verdict.Done():
+		symbol, style, state = "◐", terminal.Doing, fmt.Sprintf("%d/%d, needs -race", green, steps)
 	default:
 		symbol, style, state = "◐", terminal.Doing, fmt.Sprintf("step %d of %d", r.verdict.FirstRed()+1, steps)
 	}
-	text := fmt.Sprintf("  %s %-16s %-15s ", d.In(style, symbol), r.kata.Name(), state)
-	text += d.In(terminal.Quiet, fmt.Sprintf("%d  ", r.kata.Level)) + shorten(r.kata.Text, min(d.Width, 100)-40)
+	text := fmt.Sprintf("  %s %-16s %-15s ", d.screen.In(style, symbol), r.kata.Name(), state)
+	text += d.screen.In(terminal.Quiet, fmt.Sprintf("%d  ", r.kata.Level)) + shorten(r.kata.Text, min(d.screen.Width, 100)-40)
 	if r.err != nil {
-		text += "\n" + d.Wrap("      ", r.err.Error())
+		text += "\n" + d.screen.Wrap("      ", r.err.Error())
 	}
 	return text
 }
@@ -135,8 +138,8 @@ func (s *sums) add(r row) {
 
 // showNext prints the one thing to do next, and the red verdict of the kata
 // the learner is on.
-func (d *desk) showNext() error {
-	k, v, err := d.current()
+func (d *desk) showNext(ctx context.Context) error {
+	k, v, err := d.current(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,12 +149,12 @@ func (d *desk) showNext() error {
 		d.say("", "Next: go tool dojo watch "+k.Name())
 	case !k.Started():
 		d.say(
-			fmt.Sprintf("Next is %s: %s", d.In(terminal.Loud, k.Name()), k.Text),
+			fmt.Sprintf("Next is %s: %s", d.screen.In(terminal.Loud, k.Name()), k.Text),
 			"  read   "+k.Rel(k.Readme()),
 			"  edit   "+k.Rel(k.Stub()),
 			"  and    go tool dojo watch "+k.Name())
 	default:
-		d.say(d.In(terminal.Good, "Every kata here is green."), "Compare yours with the reference: go tool dojo diff "+k.Name())
+		d.say(d.screen.In(terminal.Good, "Every kata here is green."), "Compare yours with the reference: go tool dojo diff "+k.Name())
 	}
 	return nil
 }

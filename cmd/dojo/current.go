@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 // current returns the kata the learner is on: the red one edited last, else
 // the first of the path that is not green. Its verdict is nil where it was
 // never started, and so never judged.
-func (d *desk) current() (workbook.Kata, *testrun.Verdict, error) {
+func (d *desk) current(ctx context.Context) (workbook.Kata, *testrun.Verdict, error) {
 	path := d.book.Path()
 	if len(path) == 0 {
 		return workbook.Kata{}, nil, fmt.Errorf("there are no katas in %s", d.book.Root)
@@ -24,11 +25,11 @@ func (d *desk) current() (workbook.Kata, *testrun.Verdict, error) {
 	}
 	slices.SortStableFunc(started, func(x, y workbook.Kata) int { return y.Edited().Compare(x.Edited()) })
 	for _, k := range started {
-		v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race()})
+		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
 		if err != nil {
 			return k, nil, err
 		}
-		if v.Broken != nil || !v.Green() {
+		if v.Broken != nil || !v.Done() {
 			return k, &v, nil
 		}
 	}

@@ -8,6 +8,7 @@ require (
 	github.com/backend-kata/dojo v0.0.0
 	github.com/bluekeyes/go-gitdiff v0.9.0
 	github.com/fsnotify/fsnotify v1.10.1
+	github.com/google/go-cmp v0.7.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/term v0.47.0
 )

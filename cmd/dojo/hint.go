@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 
@@ -14,15 +15,15 @@ type hintCommand struct {
 }
 
 // Run prints a hint for the step the learner is on.
-func (c hintCommand) Run(d *desk) error {
+func (c hintCommand) Run(ctx context.Context, d *desk) error {
 	if n, err := strconv.Atoi(c.Kata); err == nil && c.N == 0 {
 		c.Kata, c.N = "", n // as in "hint 2"
 	}
-	k, err := d.kata(c.Kata)
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}
-	s, err := d.stepOf(k)
+	s, err := d.stepOf(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (c hintCommand) Run(d *desk) error {
 }
 
 // stepOf returns the step the learner is on in k, or nil when all pass.
-func (d *desk) stepOf(k workbook.Kata) (*testrun.StepVerdict, error) {
+func (d *desk) stepOf(ctx context.Context, k workbook.Kata) (*testrun.StepVerdict, error) {
 	steps, err := k.Steps()
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (d *desk) stepOf(k workbook.Kata) (*testrun.StepVerdict, error) {
 	if !k.Started() {
 		return &testrun.StepVerdict{Step: steps[0]}, nil
 	}
-	v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race()})
+	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
 	if err != nil || v.Broken == nil && v.Complete() {
 		return nil, err
 	}

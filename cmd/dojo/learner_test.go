@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
 const stub = "kata/breaker/breaker.go"
@@ -55,7 +57,7 @@ func TestTestFilesGoneOrEdited(t *testing.T) {
 	b.write(t, "kata/breaker/breaker_test.go", tests+"\n// mine\n")
 	expect(t, strings.Join(strings.Fields(b.test(t)), " "), "complete", "kata/breaker/breaker_test.go is not as shipped, so this verdict means nothing.")
 	b.remove(t, "kata/breaker/breaker_test.go")
-	err := testCommand{Kata: "breaker"}.Run(b.desk)
+	err := testCommand{Kata: "breaker"}.Run(t.Context(), b.desk)
 	if err == nil || !strings.Contains(err.Error(), "git checkout -- kata/breaker/breaker_test.go") {
 		t.Errorf("the steps are gone, and the error is %v; want how to bring them back", err)
 	}
@@ -69,7 +71,7 @@ func TestFurtherFile(t *testing.T) {
 	const note = "kata/breaker/two.go lacks the line //go:build !solutions"
 	flat := strings.Join(strings.Fields(b.test(t)), " ")
 	expect(t, flat, "✓ 2", note, "go tool dojo tag breaker")
-	if err := (tagCommand{Kata: "breaker"}).Run(b.desk); err != nil {
+	if err := (tagCommand{Kata: "breaker"}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(filepath.Join(b.root, "kata", "breaker", "two.go"))
@@ -93,6 +95,24 @@ func TestWithoutCCompiler(t *testing.T) {
 	t.Setenv("PATH", bin)
 	b := clone(t)
 	expect(t, strings.Join(strings.Fields(b.test(t)), " "), "complete", "Without -race: there is no C compiler")
+}
+
+func TestAStepThatCouldNotJudgeAll(t *testing.T) {
+	b := clone(t)
+	const why = "TestSecond has not judged data races: only a build with -race sees them"
+	skipping := strings.Replace(tests, "func TestThird(", "func TestUnseen(t *testing.T) {\n\tif breaker.Second() != 2 {\n\t\tt.Fatal(\"no\")\n\t}\n\tt.Skip(\""+why+"\")\n}\n\n// The third is three.\nfunc TestThird(", 1)
+	b.write(t, "kata/breaker/breaker_test.go", skipping)
+	b.write(t, "solutions/breaker/tests.sum", workbook.Sum([]byte(skipping))+"  breaker_test.go\n")
+	if err := (testCommand{Kata: "breaker"}).Run(t.Context(), b.desk); !errors.Is(err, errRed) {
+		t.Errorf("a step has not judged all, and the command ended with %v; want it to fail", err)
+	}
+	out := strings.Join(strings.Fields(b.test(t)), " ")
+	expect(t, out, "not judged whole", "○ 3", why, "✓ 4", "✓ 5", "✓ 6")
+	if strings.Contains(out, "complete") || strings.Contains(out, "green") {
+		t.Errorf("a step has not judged all, and the kata is called green:\n%s", out)
+	}
+	b.body(t, "Second", "", "return 0")
+	expect(t, b.test(t), "✗  2", "red too: 3")
 }
 
 func TestGOFLAGS(t *testing.T) {
@@ -126,7 +146,7 @@ func TestUnknownKata(t *testing.T) {
 		"saga":             "the kata saga is not written yet",
 		"../kata/breaker/": "",
 	} {
-		err := hintCommand{Kata: name}.Run(b.desk)
+		err := hintCommand{Kata: name}.Run(t.Context(), b.desk)
 		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("kata %q gives the error %v, want %q", name, err, want)
 		}
@@ -203,11 +223,11 @@ func TestHints(t *testing.T) {
 	b.body(t, "First", "", "return 0")
 	for n, want := range map[int]string{0: "hint 1 of 2\n\nThink of one.", 2: "hint 2 of 2\n\nIt is one."} {
 		b.out.Reset()
-		if err := (hintCommand{Kata: "breaker", N: n}).Run(b.desk); err != nil || !strings.Contains(b.out.String(), want) {
+		if err := (hintCommand{Kata: "breaker", N: n}).Run(t.Context(), b.desk); err != nil || !strings.Contains(b.out.String(), want) {
 			t.Errorf("hint %d: %v\n%s", n, err, b.out.String())
 		}
 	}
-	if err := (hintCommand{Kata: "breaker", N: 3}).Run(b.desk); err == nil || !strings.Contains(err.Error(), "has 2 hints") {
+	if err := (hintCommand{Kata: "breaker", N: 3}).Run(t.Context(), b.desk); err == nil || !strings.Contains(err.Error(), "has 2 hints") {
 		t.Errorf("hint 3: %v, want how many there are", err)
 	}
 }
@@ -215,11 +235,11 @@ func TestHints(t *testing.T) {
 func TestDiffIsASpoiler(t *testing.T) {
 	b := clone(t)
 	b.body(t, "First", "", "return 0")
-	if err := (diffCommand{Kata: "breaker"}).Run(b.desk); err == nil || !strings.Contains(err.Error(), "not green yet") {
+	if err := (diffCommand{Kata: "breaker"}).Run(t.Context(), b.desk); err == nil || !strings.Contains(err.Error(), "not green yet") {
 		t.Errorf("before the kata is green the diff gives %v", err)
 	}
 	b.out.Reset()
-	if err := (diffCommand{Kata: "breaker", Force: true}).Run(b.desk); err != nil {
+	if err := (diffCommand{Kata: "breaker", Force: true}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, b.out.String(), "--- kata/breaker/breaker.go", "+++ solutions/breaker/breaker.go")
@@ -228,7 +248,7 @@ func TestDiffIsASpoiler(t *testing.T) {
 func TestJSON(t *testing.T) {
 	b := clone(t)
 	b.body(t, "Second", "", "return 0")
-	if err := (testCommand{Kata: "breaker", JSON: true}).Run(b.desk); !errors.Is(err, errRed) {
+	if err := (testCommand{Kata: "breaker", JSON: true}).Run(t.Context(), b.desk); !errors.Is(err, errRed) {
 		t.Errorf("a red verdict ends with %v, want %v", err, errRed)
 	}
 	var got struct {
@@ -256,7 +276,7 @@ func TestJSON(t *testing.T) {
 func TestBoard(t *testing.T) {
 	b := clone(t)
 	b.body(t, "Second", "", "return 0")
-	if err := (boardCommand{}).Run(b.desk); err != nil {
+	if err := (boardCommand{}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, b.out.String(), "43 questions · 1 katas here", "breaker          step 2 of 4", "The second was expected to be 2, and is 0.",

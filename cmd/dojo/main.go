@@ -47,8 +47,7 @@ type commands struct {
 
 // A desk is what every command works with.
 type desk struct {
-	context.Context //nolint:containedctx // a desk lives as long as the one call of a command
-	*terminal.Screen
+	screen *terminal.Screen
 	book   workbook.Book
 	tools  *testrun.Toolchain
 	noRace func() string // why verdicts come without the race detector, if they do
@@ -100,12 +99,12 @@ func run(ctx context.Context, args []string) error {
 	tools.Slow = sync.OnceFunc(func() {
 		fmt.Fprintln(os.Stderr, "dojo: building what the steps stand on, which takes a minute the first time")
 	})
+	call.BindTo(ctx, (*context.Context)(nil))
 	return call.Run(&desk{
-		Context: ctx,
-		Screen:  terminal.Open(os.Stdout),
-		book:    book,
-		tools:   tools,
-		noRace:  sync.OnceValue(func() string { return tools.NoRace(ctx) }),
+		screen: terminal.Open(os.Stdout),
+		book:   book,
+		tools:  tools,
+		noRace: sync.OnceValue(func() string { return tools.NoRace(ctx) }),
 	})
 }
 
@@ -113,17 +112,17 @@ func run(ctx context.Context, args []string) error {
 func (d *desk) race() bool { return d.noRace() == "" }
 
 // kata returns the kata of that name, or the one the learner is on.
-func (d *desk) kata(name string) (workbook.Kata, error) {
+func (d *desk) kata(ctx context.Context, name string) (workbook.Kata, error) {
 	if name != "" {
 		return d.book.Kata(name)
 	}
-	k, _, err := d.current()
+	k, _, err := d.current(ctx)
 	return k, err
 }
 
 // say prints lines.
 func (d *desk) say(lines ...string) {
 	for _, line := range lines {
-		fmt.Fprintln(d, line)
+		fmt.Fprintln(d.screen, line)
 	}
 }

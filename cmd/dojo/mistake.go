@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/patch"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
@@ -23,12 +26,12 @@ type whichCommand struct {
 }
 
 // Run says which known mistake the failure looks like.
-func (c whichCommand) Run(d *desk) error {
-	k, err := d.kata(c.Kata)
+func (c whichCommand) Run(ctx context.Context, d *desk) error {
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}
-	v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race()})
+	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
 	if err != nil {
 		return err
 	}
@@ -51,7 +54,7 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 	s := v.Steps[v.FirstRed()]
 	for _, m := range mistakes {
 		if m.CaughtBy == s.Name && strings.Contains(s.Output, m.Symptom) {
-			d.say(fmt.Sprintf("Step %d fails as it does for those who %s.", s.Number, lowerFirst(strings.TrimSuffix(m.Title, "."))), "", d.Wrap("  ", m.Why))
+			d.say(fmt.Sprintf("Step %d fails as it does for those who %s.", s.Number, lowerFirst(strings.TrimSuffix(m.Title, "."))), "", d.screen.Wrap("  ", m.Why))
 			return nil
 		}
 	}
@@ -59,11 +62,15 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 	return nil
 }
 
+// lowerFirst makes a title part of a sentence. One that starts with a name, such
+// as an abbreviation in capitals, stays as it is.
 func lowerFirst(text string) string {
-	if len(text) > 1 && strings.ToLower(text[1:2]) == text[1:2] {
-		return strings.ToLower(text[:1]) + text[1:]
+	first, size := utf8.DecodeRuneInString(text)
+	second, _ := utf8.DecodeRuneInString(text[size:])
+	if unicode.IsUpper(second) {
+		return text
 	}
-	return text
+	return string(unicode.ToLower(first)) + text[size:]
 }
 
 type editCommand struct {
@@ -73,7 +80,7 @@ type editCommand struct {
 
 // Run opens $EDITOR on the reference with the mistake applied, in a temporary
 // folder, and saves the difference.
-func (c editCommand) Run(d *desk) error {
+func (c editCommand) Run(ctx context.Context, d *desk) error {
 	k, err := d.book.Kata(c.Kata)
 	if err != nil {
 		return err
@@ -101,7 +108,7 @@ func (c editCommand) Run(d *desk) error {
 			return fmt.Errorf("%s: %w", k.Rel(m.Path), err)
 		}
 	}
-	edited, err := editText(d, editor, k.Name()+".go", text)
+	edited, err := editText(ctx, editor, k.Name()+".go", text)
 	if err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func (c editCommand) Run(d *desk) error {
 }
 
 // editText lets an editor change a text.
-func editText(d *desk, editor, name, text string) (string, error) {
+func editText(ctx context.Context, editor, name, text string) (string, error) {
 	dir, err := os.MkdirTemp("", "dojo-mistake-")
 	if err != nil {
 		return "", fmt.Errorf("making a temporary folder: %w", err)
@@ -131,7 +138,7 @@ func editText(d *desk, editor, name, text string) (string, error) {
 		return "", fmt.Errorf("writing the file to edit: %w", err)
 	}
 	words := strings.Fields(editor)
-	cmd := exec.CommandContext(d, words[0], append(words[1:], path)...)
+	cmd := exec.CommandContext(ctx, words[0], append(words[1:], path)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("the editor %q failed, and nothing was saved: %w", editor, err)

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/prove"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
@@ -15,11 +14,11 @@ import (
 type proveCommand struct {
 	Katas []string `arg:"" optional:"" help:"The katas; without any, all that are here and the documents that list them."`
 	Fix   bool     `help:"Write what can be generated, and make patches fit the reference of today."`
-	Runs  int      `default:"3" help:"How often the reference runs on each number of processors, and each mistake at all. With more than 3, mistakes too always run with -race; else only those that a plain run does not catch."`
+	Runs  int      `default:"1" help:"How often the reference runs on each number of processors, and each mistake and right program at all. With more than 3, mistakes too always run with -race; else only those that a plain run does not catch."`
 }
 
 // Run proves katas and prints what each lacks.
-func (c proveCommand) Run(d *desk) error {
+func (c proveCommand) Run(ctx context.Context, d *desk) error {
 	if c.Runs < 1 {
 		return fmt.Errorf("--runs is %d, and a proof takes one run at least", c.Runs)
 	}
@@ -38,7 +37,7 @@ func (c proveCommand) Run(d *desk) error {
 		d.say(why)
 	}
 	start := time.Now()
-	whole, err := d.proveAll(katas, prove.Options{Fix: c.Fix, Runs: c.Runs, Race: d.race(), Thorough: c.Runs > 3})
+	whole, err := d.proveAll(ctx, katas, prove.Options{Fix: c.Fix, Runs: c.Runs, Race: d.race(), Thorough: c.Runs > 3})
 	if err != nil {
 		return err
 	}
@@ -58,43 +57,49 @@ func (c proveCommand) Run(d *desk) error {
 }
 
 // proveAll proves katas side by side and reports them in order.
-func (d *desk) proveAll(katas []workbook.Kata, o prove.Options) (whole bool, err error) {
+func (d *desk) proveAll(ctx context.Context, katas []workbook.Kata, o prove.Options) (whole bool, err error) {
 	prover := prove.New(d.tools, o, runtime.NumCPU())
 	reports := make([]chan prove.Report, len(katas))
-	var group errgroup.Group
-	group.SetLimit(2)
-	for i := range katas {
+	atOnce := make(chan struct{}, 2)
+	for i, k := range katas {
 		reports[i] = make(chan prove.Report, 1)
+		go func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			report, err := prover.Kata(ctx, k)
+			if err != nil {
+				report.Findings = append(report.Findings, prove.Finding{File: k.Rel(k.Dir()), Text: err.Error()})
+			}
+			reports[i] <- report
+		}()
 	}
-	go func() {
-		for i, k := range katas {
-			group.Go(func() error {
-				report, err := prover.Kata(d, k)
-				if err != nil {
-					report.Findings = append(report.Findings, err.Error())
-				}
-				reports[i] <- report
-				return nil
-			})
-		}
-	}()
 	whole = true
 	for _, ready := range reports {
 		r := <-ready
-		what := fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %.1f s of work", r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Work.Seconds())
+		what := fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %d right designs, %.1f s of work",
+			r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Right, r.Work.Seconds())
 		d.showFindings(what, r.Findings)
 		whole = whole && len(r.Findings) == 0
 	}
-	return whole, d.Err()
+	return whole, ctx.Err()
 }
 
-func (d *desk) showFindings(what string, findings []string) {
+// showFindings prints findings, those of one file below its name.
+func (d *desk) showFindings(what string, findings []prove.Finding) {
 	if len(findings) == 0 {
-		d.say(d.In(terminal.Good, "✓ ") + what)
+		d.say(d.screen.In(terminal.Good, "✓ ") + what)
 		return
 	}
-	d.say(d.In(terminal.Bad, "✗ ") + what)
-	for _, finding := range findings {
-		d.say("    " + finding)
+	d.say(d.screen.In(terminal.Bad, "✗ ") + what)
+	file := ""
+	for _, f := range findings {
+		if f.File != file {
+			file = f.File
+			d.say("  " + file)
+		}
+		d.say("    " + f.Text)
+		for _, line := range f.Output {
+			d.say("      " + line)
+		}
 	}
 }

@@ -62,6 +62,16 @@ func (b *bench) writeMistake(t *testing.T, slug string, m workbook.Mistake) {
 	b.write(t, "solutions/saga/mistakes/"+slug+".patch", m.Text())
 }
 
+// writeRight makes a program of another design of the reference.
+func (b *bench) writeRight(t *testing.T, from, to string) {
+	t.Helper()
+	reference, err := os.ReadFile(filepath.Join(b.root, "solutions", "saga", "saga.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write(t, "solutions/saga/right/other.go.txt", strings.Replace(string(reference), from, to, 1))
+}
+
 func (b *bench) edit(t *testing.T, name, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(b.root, filepath.FromSlash(name)))
@@ -82,7 +92,7 @@ func (b *bench) prove(t *testing.T, fix bool) (whole bool, out string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err = b.desk.proveAll([]workbook.Kata{k}, prove.Options{Runs: 1, Fix: fix})
+	whole, err = b.desk.proveAll(t.Context(), []workbook.Kata{k}, prove.Options{Runs: 1, Fix: fix})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,23 +117,23 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 			b.write(t, "kata/saga/further.go", "package saga\n\nfunc One() int { return 1 }\n")
 		}, ""},
 		{"a line moved in the reference", func(t *testing.T, b *bench) { b.edit(t, reference, "// Max", "//\n// Max") }, ""},
-		{"no reference", func(t *testing.T, b *bench) { b.remove(t, reference) }, "solutions/saga/saga.go is missing"},
-		{"no hints", func(t *testing.T, b *bench) { b.edit(t, "solutions/saga/hints.md", "## TestTwo", "## TestTow") }, "no hints for step 2"},
-		{"no answer", func(t *testing.T, b *bench) { b.remove(t, "docs/saga.md") }, "docs/saga.md is missing"},
-		{"a short answer", func(t *testing.T, b *bench) { b.write(t, "docs/saga.md", answer(79)) }, "has 79 lines, want 80 to 200"},
+		{"no reference", func(t *testing.T, b *bench) { b.remove(t, reference) }, "solutions/saga/saga.go\n    it is missing"},
+		{"no hints", func(t *testing.T, b *bench) { b.edit(t, "solutions/saga/hints.md", "## TestTwo", "## TestTow") }, "solutions/saga/hints.md\n    there are no hints for step 2"},
+		{"no answer", func(t *testing.T, b *bench) { b.remove(t, "docs/saga.md") }, "docs/saga.md\n    it is missing"},
+		{"a short answer", func(t *testing.T, b *bench) { b.write(t, "docs/saga.md", answer(79)) }, "it has 79 lines, want 80 to 200"},
 		{"an empty section", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.\nThis is why.", "filler\nfiller") }, `says nothing under "In one breath"`},
-		{"a dead link", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.", "[It](nowhere.md) matters.") }, "links to nowhere.md, which is not there"},
-		{"an old list of steps", func(t *testing.T, b *bench) { b.edit(t, "kata/saga/README.md", "1. ", "1. Once, ") }, "README.md is not current"},
-		{"an old forwarder", func(t *testing.T, b *bench) { b.remove(t, "kata/saga/solution.go") }, "solution.go is not current"},
+		{"a dead link", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.", "[It](nowhere.md) matters.") }, "it links to nowhere.md, which is not there"},
+		{"an old list of steps", func(t *testing.T, b *bench) { b.edit(t, "kata/saga/README.md", "1. ", "1. Once, ") }, "kata/saga/README.md\n    it is not current"},
+		{"an old forwarder", func(t *testing.T, b *bench) { b.remove(t, "kata/saga/solution.go") }, "kata/saga/solution.go\n    it is not current"},
 		{"another API", func(t *testing.T, b *bench) { b.edit(t, shipped, "const Max = 5", "const Max = 6") }, "export different things: Max was: const Max = 6"},
 		{"a step without a comment", func(t *testing.T, b *bench) { b.edit(t, tests, "// The number of Two is right.\n", "") }, "TestTwo has no comment"},
 		{"an unknown step", func(t *testing.T, b *bench) { b.edit(t, mistake, "TestThree", "TestTree") }, "names TestTree, which is no step"},
 		{"two mistakes", func(t *testing.T, b *bench) { b.remove(t, mistake) }, "there are 2 mistakes, want 3 at least"},
-		{"a stub that passes", func(t *testing.T, b *bench) { b.edit(t, shipped, "return 0", "return 1") }, "the stub passes TestOne"},
-		{"a stub that panics", func(t *testing.T, b *bench) { b.edit(t, shipped, "return 0", "panic(0)") }, "takes the process with it at TestOne"},
-		{"a reference that fails", func(t *testing.T, b *bench) { b.edit(t, reference, "return 1", "return 7") }, "the reference fails TestOne: One was expected to be 1, and is 7."},
-		{"a mistake that none catches", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return 3 + 0") }, "Three.patch: no step catches it"},
-		{"a mistake that another catches", func(t *testing.T, b *bench) { b.edit(t, mistake, "TestThree", "TestFour") }, "Three.patch: TestThree goes red first, want TestFour"},
+		{"a stub that passes", func(t *testing.T, b *bench) { b.edit(t, shipped, "return 0", "return 1") }, "solutions/saga/stub.go.txt\n    it passes TestOne"},
+		{"a stub that panics", func(t *testing.T, b *bench) { b.edit(t, shipped, "return 0", "panic(0)") }, "it takes the process with it at TestOne"},
+		{"a reference that fails", func(t *testing.T, b *bench) { b.edit(t, reference, "return 1", "return 7") }, "solutions/saga/saga.go\n    it fails TestOne\n      One was expected to be 1, and is 7."},
+		{"a mistake that none catches", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return 3 + 0") }, "Three.patch\n    no step catches it"},
+		{"a mistake that another catches", func(t *testing.T, b *bench) { b.edit(t, mistake, "TestThree", "TestFour") }, "Three.patch\n    TestThree goes red first, want TestFour"},
 		{"another symptom", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "and is 8") }, `the failure does not say "and is 8"`},
 		{"a symptom of the stub's", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "was expected to be 3") }, "the stub's failure says"},
 		{"a patch that does not fit", func(t *testing.T, b *bench) { b.edit(t, mistake, "-	return 3", "-	return 33") }, "hunk 1 does not fit the reference"},
@@ -132,7 +142,17 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 			b.write(t, "solutions/saga/figures_test.go", figureTest(`t.Error("saga.csv is not current")`))
 		}, "    saga.csv is not current\n"},
 		{"a figure that does not compile", func(t *testing.T, b *bench) { b.write(t, "solutions/saga/figures_test.go", figureTest("x")) }, "the figures cannot be made"},
-		{"a mistake that does not compile", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return seven") }, "Three.patch does not compile"},
+		{"a long line", func(t *testing.T, b *bench) {
+			b.edit(t, reference, "// Max is a limit.", "// Max is a limit."+strings.Repeat(" Indeed.", 20))
+		}, "solutions/saga/saga.go\n    line 5 has 178 columns, want 140 at most"},
+		{"a mistake without a patch beside others", func(t *testing.T, b *bench) { b.write(t, mistake, "Title: none\n") }, "Three.patch\n    there is no patch"},
+		{"papers that lack something keep no code from being run", func(t *testing.T, b *bench) {
+			b.remove(t, "docs/saga.md")
+			b.edit(t, shipped, "return 0", "return 1")
+		}, "it passes TestOne: begin with a claim that it cannot meet\n  docs/saga.md\n    it is missing"},
+		{"a right program", func(t *testing.T, b *bench) { b.writeRight(t, "return 1", "return 2 - 1") }, ""},
+		{"a right program that is refused", func(t *testing.T, b *bench) { b.writeRight(t, "return 1", "return 2") }, "solutions/saga/right/other.go.txt\n    it fails TestOne\n      One was expected to be 1, and is 2."},
+		{"a mistake that does not compile", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return seven") }, "Three.patch\n    it does not compile\n      "},
 	}
 	base := wholeKata(t)
 	if whole, out := base.prove(t, true); !whole {
@@ -181,7 +201,7 @@ func TestNewKataLacksWhatIsStillToWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole, out := b.prove(t, true)
-	for _, want := range []string{"there are 1 steps, want 5 to 7", "there are 0 mistakes, want 3 at least", "docs/saga.md has"} {
+	for _, want := range []string{"there are 1 steps, want 5 to 7", "there are 0 mistakes, want 3 at least", "  docs/saga.md\n"} {
 		if whole || !strings.Contains(out, want) {
 			t.Errorf("the proof of a new kata was expected to say %q:\n%s", want, out)
 		}
@@ -207,7 +227,7 @@ func TestMistakeIsNamed(t *testing.T) {
 	for wrong, want := range map[string]string{"return 7": "as it does for those who count wrong", "return 9": "none of the 3 known mistakes"} {
 		b.write(t, "kata/saga/saga.go", strings.Replace(code, "return 3", wrong, 1))
 		b.out.Reset()
-		if err := (whichCommand{Kata: "saga"}).Run(b.desk); err != nil || !strings.Contains(b.out.String(), want) {
+		if err := (whichCommand{Kata: "saga"}).Run(t.Context(), b.desk); err != nil || !strings.Contains(b.out.String(), want) {
 			t.Errorf("%s was expected to be told as %q: %v\n%s", wrong, want, err, b.out.String())
 		}
 	}
@@ -220,7 +240,7 @@ func TestMistakeEdit(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("EDITOR", editor)
-	if err := (editCommand{Kata: "saga", Slug: "fresh"}).Run(b.desk); err != nil {
+	if err := (editCommand{Kata: "saga", Slug: "fresh"}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
 	k, err := b.desk.book.Kata("saga")
@@ -231,7 +251,7 @@ func TestMistakeEdit(t *testing.T) {
 	if err != nil || !strings.Contains(m.Patch, "-\treturn 4\n+\treturn 44\n") {
 		t.Errorf("the saved mistake is %+v, %v", m, err)
 	}
-	if err := (editCommand{Kata: "saga", Slug: "fresh"}).Run(b.desk); err != nil {
+	if err := (editCommand{Kata: "saga", Slug: "fresh"}).Run(t.Context(), b.desk); err != nil {
 		t.Errorf("editing it again: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -113,8 +114,8 @@ type tagCommand struct {
 }
 
 // Run puts the build line on the learner's further files.
-func (c tagCommand) Run(d *desk) error {
-	k, err := d.kata(c.Kata)
+func (c tagCommand) Run(ctx context.Context, d *desk) error {
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -16,8 +17,8 @@ type solutionCommand struct {
 }
 
 // Run prints the reference.
-func (c solutionCommand) Run(d *desk) error {
-	k, err := d.kata(c.Kata)
+func (c solutionCommand) Run(ctx context.Context, d *desk) error {
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}
@@ -25,7 +26,7 @@ func (c solutionCommand) Run(d *desk) error {
 	if err != nil {
 		return fmt.Errorf("the reference of %s cannot be read: %w", k.Name(), err)
 	}
-	_, err = d.Write(text)
+	_, err = d.screen.Write(text)
 	return err
 }
 
@@ -35,13 +36,13 @@ type diffCommand struct {
 }
 
 // Run compares the learner's code with the reference, once it is green.
-func (c diffCommand) Run(d *desk) error {
-	k, err := d.kata(c.Kata)
+func (c diffCommand) Run(ctx context.Context, d *desk) error {
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}
 	if !c.Force {
-		v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race()})
+		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
 		if err != nil {
 			return err
 		}
@@ -66,11 +67,11 @@ func (d *desk) showDiff(k workbook.Kata) error {
 		line = strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "+"):
-			line = d.In(terminal.Good, line)
+			line = d.screen.In(terminal.Good, line)
 		case strings.HasPrefix(line, "-"):
-			line = d.In(terminal.Bad, line)
+			line = d.screen.In(terminal.Bad, line)
 		case strings.HasPrefix(line, "@@"):
-			line = d.In(terminal.Quiet, line)
+			line = d.screen.In(terminal.Quiet, line)
 		}
 		d.say(line)
 	}

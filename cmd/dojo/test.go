@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,13 +17,13 @@ type testCommand struct {
 }
 
 // Run judges one kata and prints its verdict. It fails where that is red.
-func (c testCommand) Run(d *desk) error {
-	k, err := d.kata(c.Kata)
+func (c testCommand) Run(ctx context.Context, d *desk) error {
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	v, err := d.tools.Judge(d, k, testrun.Judgement{Race: d.race(), Fresh: true})
+	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race(), Fresh: true})
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,7 @@ func (d *desk) printJSON(k workbook.Kata, v testrun.Verdict) error {
 		Title   string   `json:"title"`
 		Further bool     `json:"further"`
 		Passed  bool     `json:"passed"`
+		Skipped bool     `json:"skipped,omitempty"`
 		Failure []string `json:"failure,omitempty"`
 		Place   string   `json:"place,omitempty"`
 		Output  string   `json:"output,omitempty"`
@@ -74,9 +76,9 @@ func (d *desk) printJSON(k workbook.Kata, v testrun.Verdict) error {
 		Steps    []step   `json:"steps"`
 	}{k.Name(), v.Broken == nil && v.Green(), v.Broken == nil && v.Complete(), v.Race, v.Broken, v.Notes, []step{}}
 	for _, s := range v.Steps {
-		out.Steps = append(out.Steps, step{s.Name, s.Number, s.Title, s.Further, s.Passed, s.Explanation.Lines, s.Explanation.Place, s.Output})
+		out.Steps = append(out.Steps, step{s.Name, s.Number, s.Title, s.Further, s.Passed, s.Skipped, s.Explanation.Lines, s.Explanation.Place, s.Output})
 	}
-	encoder := json.NewEncoder(d)
+	encoder := json.NewEncoder(d.screen)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(out); err != nil {
 		return fmt.Errorf("printing the verdict: %w", err)

@@ -28,15 +28,15 @@ func (d *desk) showVerdict(k workbook.Kata, v testrun.Verdict, took time.Duratio
 		d.showFailure(k, v)
 	}
 	for _, note := range v.Notes {
-		d.say("", d.In(terminal.Doing, d.Wrap("  ", "Note: "+note)))
+		d.say("", d.screen.In(terminal.Doing, d.screen.Wrap("  ", "Note: "+note)))
 	}
 	if why := d.noRace(); why != "" {
-		d.say("", d.In(terminal.Quiet, d.Wrap("  ", why)))
+		d.say("", d.screen.In(terminal.Quiet, d.screen.Wrap("  ", why)))
 	}
 }
 
 func (d *desk) showHead(k workbook.Kata, v testrun.Verdict, took time.Duration) {
-	left := d.In(terminal.Loud, k.Name())
+	left := d.screen.In(terminal.Loud, k.Name())
 	width := len(k.Name())
 	if where := position(v); where != "" {
 		left += where
@@ -49,12 +49,14 @@ func (d *desk) showHead(k workbook.Kata, v testrun.Verdict, took time.Duration) 
 		word, style = "complete", terminal.Good
 	case v.Green():
 		word, style = "green so far", terminal.Good
+	case v.Done():
+		word, style = "not judged whole", terminal.Doing
 	}
 	if took > 0 {
 		word += fmt.Sprintf(" in %.1f s", took.Seconds())
 	}
-	gap := max(2, min(d.Width, 80)-width-len(word))
-	d.say(left + strings.Repeat(" ", gap) + d.In(style, word))
+	gap := max(2, min(d.screen.Width, 80)-width-len(word))
+	d.say(left + strings.Repeat(" ", gap) + d.screen.In(style, word))
 }
 
 // position says where in the kata the first red step stands.
@@ -71,7 +73,7 @@ func position(v testrun.Verdict) string {
 }
 
 func (d *desk) showBroken(lines []string) {
-	d.say(d.In(terminal.Bad, "  ✗ ") + lines[0])
+	d.say(d.screen.In(terminal.Bad, "  ✗ ") + lines[0])
 	for _, line := range lines[1:] {
 		d.say("    " + line)
 	}
@@ -90,18 +92,23 @@ func (d *desk) showSteps(v testrun.Verdict) {
 		}
 		switch {
 		case s.Passed:
-			d.say(d.In(terminal.Good, "  ✓ ") + d.In(terminal.Quiet, fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.Wrap("        ", title)))))
+			d.say(d.screen.In(terminal.Good, "  ✓ ") + d.screen.In(terminal.Quiet, fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.screen.Wrap("        ", title)))))
+		case s.Skipped:
+			d.say(d.screen.In(terminal.Doing, "  ○ ") + fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.screen.Wrap("        ", title))))
+			if len(s.Explanation.Lines) > 0 {
+				d.say(d.screen.In(terminal.Quiet, d.screen.Wrap("        ", s.Explanation.Lines[0])))
+			}
 		case i == first:
-			d.say(d.In(terminal.Bad, "  ✗ ") + fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.Wrap("        ", title))))
+			d.say(d.screen.In(terminal.Bad, "  ✗ ") + fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.screen.Wrap("        ", title))))
 			if rest := strings.TrimSpace(strings.TrimPrefix(s.Doc, s.Title)); rest != "" {
-				d.say(d.In(terminal.Quiet, d.Wrap("        ", rest)))
+				d.say(d.screen.In(terminal.Quiet, d.screen.Wrap("        ", rest)))
 			}
 		case s.Ran():
 			later = append(later, number)
 		}
 	}
 	if len(later) > 0 {
-		d.say(d.In(terminal.Quiet, "  red too: "+strings.Join(later, " ")))
+		d.say(d.screen.In(terminal.Quiet, "  red too: "+strings.Join(later, " ")))
 	}
 }
 
@@ -119,22 +126,22 @@ func (d *desk) showFailure(k workbook.Kata, v testrun.Verdict) {
 	for i, line := range lines[:min(limit, len(lines))] {
 		line = d.fit(line)
 		if i == 0 {
-			line = d.In(terminal.Loud, line)
+			line = d.screen.In(terminal.Loud, line)
 		}
 		d.say(line)
 	}
 	if more := len(lines) - limit; more > 0 {
-		d.say(d.In(terminal.Quiet, fmt.Sprintf("  and %d lines more: the command below prints them", more)))
+		d.say(d.screen.In(terminal.Quiet, fmt.Sprintf("  and %d lines more: the command below prints them", more)))
 	}
 	d.say("")
 	if s.Explanation.Place != "" {
-		d.say(d.In(terminal.Quiet, "  at:    ") + s.Explanation.Place)
+		d.say(d.screen.In(terminal.Quiet, "  at:    ") + s.Explanation.Place)
 	}
 	if mib := s.Printed >> 20; mib > 0 {
-		d.say(d.In(terminal.Quiet, fmt.Sprintf("  it printed %d MiB, most of it left out", mib)))
+		d.say(d.screen.In(terminal.Quiet, fmt.Sprintf("  it printed %d MiB, most of it left out", mib)))
 	}
-	d.say(d.In(terminal.Quiet, "  again: ") + again(k, s, v.Race))
-	d.say(d.In(terminal.Quiet, "  hint:  ") + "go tool dojo hint " + k.Name())
+	d.say(d.screen.In(terminal.Quiet, "  again: ") + again(k, s, v.Race))
+	d.say(d.screen.In(terminal.Quiet, "  hint:  ") + "go tool dojo hint " + k.Name())
 }
 
 // fit indents a line of a failure, and breaks it where it is too long: at a
@@ -142,10 +149,10 @@ func (d *desk) showFailure(k workbook.Kata, v testrun.Verdict) {
 func (d *desk) fit(line string) string {
 	text := strings.TrimLeft(line, " ")
 	indent := "  " + line[:len(line)-len(text)]
-	if len([]rune(indent+text)) <= d.Width {
+	if len([]rune(indent+text)) <= d.screen.Width {
 		return strings.TrimRight(indent+text, " ")
 	}
-	return d.Wrap(indent, text)
+	return d.screen.Wrap(indent, text)
 }
 
 // again is the command that runs one step by itself.

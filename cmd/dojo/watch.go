@@ -20,8 +20,8 @@ type watchCommand struct {
 
 // Run judges a kata now and at every save, and obeys single keys. A save in
 // another kata's folder moves on to that one.
-func (c watchCommand) Run(d *desk) error {
-	k, err := d.kata(c.Kata)
+func (c watchCommand) Run(ctx context.Context, d *desk) error {
+	k, err := d.kata(ctx, c.Kata)
 	if err != nil {
 		return err
 	}
@@ -29,20 +29,20 @@ func (c watchCommand) Run(d *desk) error {
 	for _, here := range d.book.Here() {
 		dirs = append(dirs, here.Dir())
 	}
-	ctx, stop := context.WithCancel(d)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	saved, err := watch.Folders(ctx, dirs)
 	if err != nil {
 		return err
 	}
 	var keys <-chan byte
-	if d.Interactive {
+	if d.screen.Interactive {
 		var restore func()
 		if keys, restore, err = terminal.Keys(os.Stdin); err != nil {
 			return err
 		}
 		defer restore()
-		d.Writer = terminal.Raw{File: os.Stdout}
+		d.screen.Writer = terminal.Raw{File: os.Stdout}
 	}
 	l := &loop{desk: d, kata: k, news: make(chan news), keyed: keys != nil}
 	return l.run(ctx, saved, keys)
@@ -163,7 +163,7 @@ func (l *loop) show(n news) {
 	if n.kata.Name() != before.kata.Name() || n.verdict.FirstRed() != before.verdict.FirstRed() {
 		l.hint = 0
 	}
-	if !l.Interactive && n.final && before.round == n.round && !before.final && sameSteps(n.verdict, before.verdict) && !n.verdict.Green() {
+	if !l.screen.Interactive && n.final && before.round == n.round && !before.final && sameSteps(n.verdict, before.verdict) && !n.verdict.Green() {
 		l.say(fmt.Sprintf("  the same with -race after %.1f s", n.took.Seconds()))
 		return
 	}
@@ -175,7 +175,7 @@ func sameSteps(x, y testrun.Verdict) bool {
 		return false
 	}
 	for i := range x.Steps {
-		if x.Steps[i].Passed != y.Steps[i].Passed {
+		if x.Steps[i].Passed != y.Steps[i].Passed || x.Steps[i].Skipped != y.Steps[i].Skipped {
 			return false
 		}
 	}
@@ -183,20 +183,20 @@ func sameSteps(x, y testrun.Verdict) bool {
 }
 
 func (l *loop) draw() {
-	if l.Interactive {
-		fmt.Fprint(l, "\x1b[H\x1b[2J\x1b[3J")
+	if l.screen.Interactive {
+		fmt.Fprint(l.screen, "\x1b[H\x1b[2J\x1b[3J")
 	} else {
 		l.say("")
 	}
 	n := l.latest
 	if n.err != nil {
-		l.say(l.In(terminal.Bad, "  ! ")+n.err.Error(), "")
+		l.say(l.screen.In(terminal.Bad, "  ! ")+n.err.Error(), "")
 		l.help()
 		return
 	}
 	l.showVerdict(n.kata, n.verdict, n.took)
 	if !n.final {
-		l.say("", l.In(terminal.Quiet, "  the race detector is still looking"))
+		l.say("", l.screen.In(terminal.Quiet, "  the race detector is still looking"))
 	} else if n.verdict.Broken == nil && n.verdict.Green() {
 		l.showAfter(n.kata, n.verdict)
 		l.showFollowing()
@@ -227,7 +227,7 @@ func (l *loop) following() (workbook.Kata, bool) {
 			continue
 		}
 		v, known := l.tools.Recall(k, l.race())
-		if !known || v.Broken != nil || !v.Green() {
+		if !known || v.Broken != nil || !v.Done() {
 			return k, true
 		}
 	}
@@ -236,7 +236,7 @@ func (l *loop) following() (workbook.Kata, bool) {
 
 func (l *loop) help() {
 	if l.keyed {
-		l.say("", l.In(terminal.Quiet, "  h hint · m which mistake? · d diff · t tag · n next · l list · q quit"))
+		l.say("", l.screen.In(terminal.Quiet, "  h hint · m which mistake? · d diff · t tag · n next · l list · q quit"))
 	}
 }
 
@@ -265,7 +265,7 @@ func (l *loop) press(ctx context.Context, key byte) (quit bool) {
 			err = l.showDiff(n.kata)
 		}
 	case 't':
-		err = tagCommand{Kata: n.kata.Name()}.Run(l.desk)
+		err = tagCommand{Kata: n.kata.Name()}.Run(ctx, l.desk)
 	case 'n':
 		if next, ok := l.following(); ok {
 			l.kata = next
@@ -273,7 +273,7 @@ func (l *loop) press(ctx context.Context, key byte) (quit bool) {
 			l.judge(ctx)
 		}
 	case 'l':
-		err = boardCommand{}.Run(l.desk)
+		err = boardCommand{}.Run(ctx, l.desk)
 	default:
 		l.draw()
 	}

@@ -44,12 +44,11 @@ func (p *pipe) await(t *testing.T, words string) string {
 func TestWatchJudgesEverySave(t *testing.T) {
 	b := clone(t)
 	out := &pipe{}
-	b.desk.Screen = &terminal.Screen{Writer: out, Width: 80}
+	b.desk.screen = &terminal.Screen{Writer: out, Width: 80}
 	ctx, stop := context.WithCancel(t.Context())
-	b.desk.Context = ctx
 	b.body(t, "Second", "", "return 0")
 	ended := make(chan error, 1)
-	go func() { ended <- watchCommand{Kata: "breaker"}.Run(b.desk) }()
+	go func() { ended <- watchCommand{Kata: "breaker"}.Run(ctx, b.desk) }()
 	out.await(t, "The second was expected to be 2, and is 0.")
 	b.body(t, "Third", "", "return 0")
 	out.await(t, "The third was expected to be 3, and is 0.")

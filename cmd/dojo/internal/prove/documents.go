@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,17 +12,6 @@ import (
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 	"github.com/backend-kata/dojo/kata"
 )
-
-// between replaces what stands between <!-- name --> and <!-- /name -->.
-func between(text, name, inner string) (string, error) {
-	open, end := "<!-- "+name+" -->", "<!-- /"+name+" -->"
-	before, rest, ok := strings.Cut(text, open)
-	_, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		return "", fmt.Errorf("the marks %s and %s are not there", open, end)
-	}
-	return before + open + "\n" + inner + end + after, nil
-}
 
 // stepList is the list of steps in a kata's README.
 func stepList(steps []workbook.Step) string {
@@ -73,34 +63,8 @@ func byTrack(book workbook.Book, row func(workbook.Kata) string, head string) st
 	return out.String()
 }
 
-// generated is a file of which all or part is made by prove --fix.
-type generated struct {
-	path string
-	make func(old string) (string, error)
-}
-
-// mend compares a generated file with what it should be, and writes it where
-// fix is set.
-func (g generated) mend(root string, fix bool) (string, error) {
-	rel := filepath.ToSlash(strings.TrimPrefix(g.path, root+string(filepath.Separator)))
-	old, err := os.ReadFile(g.path)
-	if err != nil && !os.IsNotExist(err) {
-		return "", fmt.Errorf("reading %s: %w", rel, err)
-	}
-	want, err := g.make(string(old))
-	switch {
-	case err != nil:
-		return fmt.Sprintf("%s cannot be generated: %v", rel, err), nil
-	case want == string(old):
-		return "", nil
-	case !fix:
-		return rel + " is not current: go tool dojo prove --fix writes it", nil
-	}
-	return "", workbook.Replace(g.path, []byte(want))
-}
-
 // Clone checks the documents that speak of all katas.
-func Clone(book workbook.Book, fix bool) ([]string, error) {
+func Clone(book workbook.Book, fix bool) ([]Finding, error) {
 	files := []generated{
 		{filepath.Join(book.Root, "README.md"), func(old string) (string, error) {
 			return between(old, "questions", questionList(book))
@@ -112,33 +76,20 @@ func Clone(book workbook.Book, fix bool) ([]string, error) {
 	return mendAll(book.Root, files, fix)
 }
 
-func mendAll(root string, files []generated, fix bool) ([]string, error) {
-	var findings []string
-	for _, g := range files {
-		finding, err := g.mend(root, fix)
-		if err != nil {
-			return findings, err
-		}
-		if finding != "" {
-			findings = append(findings, finding)
-		}
-	}
-	return findings, nil
-}
-
 // The sections of an answer page, in order, after the question as its title.
 var sections = []string{"In one breath", "How it works", "What goes wrong", "Trade-offs", "In production", "Follow-up questions", "Sources"}
 
 // answerPage finds what an answer page lacks.
-func answerPage(k workbook.Kata) []string {
+func answerPage(k workbook.Kata) []Finding {
 	text, err := os.ReadFile(k.Answer())
 	if err != nil {
-		return []string{k.Rel(k.Answer()) + " is missing: the answer to the question"}
+		return []Finding{found(k, k.Answer(), "it is missing: the answer to the question")}
 	}
-	var findings []string
+	var findings []Finding
+	find := func(format string, args ...any) { findings = append(findings, found(k, k.Answer(), format, args...)) }
 	lines := strings.Split(string(text), "\n")
 	if lines[0] != "# "+k.Text {
-		findings = append(findings, fmt.Sprintf("%s does not start with the question as asked: # %s", k.Rel(k.Answer()), k.Text))
+		find("it does not start with the question as asked: # %s", k.Text)
 	}
 	var have []string
 	for _, line := range lines {
@@ -147,19 +98,26 @@ func answerPage(k workbook.Kata) []string {
 		}
 	}
 	if !slices.Equal(have, sections) {
-		findings = append(findings, fmt.Sprintf("%s has the sections %q, want %q", k.Rel(k.Answer()), have, sections))
+		find("it has the sections %q, want %q", have, sections)
 	}
 	for _, title := range have {
 		if bare(section(string(text), title)) {
-			findings = append(findings, fmt.Sprintf("%s says nothing under %q", k.Rel(k.Answer()), title))
+			find("it says nothing under %q", title)
 		}
 	}
-	findings = append(findings, deadLinks(k, string(text))...)
+	for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(k.Answer()), filepath.FromSlash(m[1]))); err != nil {
+			find("it links to %s, which is not there", m[1])
+		}
+	}
 	if n := len(lines) - 1; n < 80 || n > 200 {
-		findings = append(findings, fmt.Sprintf("%s has %d lines, want 80 to 200", k.Rel(k.Answer()), n))
+		find("it has %d lines, want 80 to 200", n)
 	}
 	return findings
 }
+
+// link is one that leads into the clone, figures among them.
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 
 // section returns what stands under a title of a page.
 func section(text, title string) string {
@@ -180,38 +138,48 @@ func bare(inner string) bool {
 	return len(lines) < 2
 }
 
-var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-
-// deadLinks finds links of an answer page, figures among them, that lead to no
-// file of the clone.
-func deadLinks(k workbook.Kata, text string) []string {
-	var findings []string
-	for _, m := range link.FindAllStringSubmatch(text, -1) {
-		if _, err := os.Stat(filepath.Join(filepath.Dir(k.Answer()), filepath.FromSlash(m[1]))); err != nil {
-			findings = append(findings, fmt.Sprintf("%s links to %s, which is not there", k.Rel(k.Answer()), m[1]))
+// hints finds the steps without hints, and hints without a step.
+func hints(k workbook.Kata, steps []workbook.Step) []Finding {
+	all, err := k.Hints()
+	if err != nil {
+		return []Finding{found(k, k.HintsFile(), "%v", err)}
+	}
+	var findings []Finding
+	find := func(format string, args ...any) {
+		findings = append(findings, found(k, k.HintsFile(), format, args...))
+	}
+	for _, s := range steps {
+		if len(all[s.Name]) == 0 {
+			find("there are no hints for step %d: ## %s, then ### 1 and so on", s.Number, s.Name)
 		}
+		if slices.Contains(all[s.Name], "") {
+			find("there is an empty hint for %s", s.Name)
+		}
+		delete(all, s.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		find("there are hints for %s, which is no step", name)
 	}
 	return findings
 }
 
-// hints finds the steps without hints, and hints without a step.
-func hints(k workbook.Kata, steps []workbook.Step) []string {
-	all, err := k.Hints()
-	if err != nil {
-		return []string{err.Error()}
-	}
-	var findings []string
-	for _, s := range steps {
-		if len(all[s.Name]) == 0 {
-			findings = append(findings, fmt.Sprintf("%s has no hints for step %d: ## %s, then ### 1 and so on", k.Rel(k.HintsFile()), s.Number, s.Name))
+// checkAPI finds what stub and reference do not both export.
+func checkAPI(k workbook.Kata) []Finding {
+	var apis []map[string]string
+	for _, path := range []string{k.ShippedStub(), k.Reference()} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return []Finding{found(k, path, "it cannot be read: %v", err)}
 		}
-		if slices.Contains(all[s.Name], "") {
-			findings = append(findings, fmt.Sprintf("%s has an empty hint for %s", k.Rel(k.HintsFile()), s.Name))
+		api, err := workbook.API(path, text)
+		if err != nil {
+			return []Finding{found(k, path, "it %v", err)}
 		}
-		delete(all, s.Name)
+		apis = append(apis, api)
 	}
-	for name := range all {
-		findings = append(findings, fmt.Sprintf("%s has hints for %s, which is no step", k.Rel(k.HintsFile()), name))
+	var findings []Finding
+	for _, difference := range workbook.Differences(apis[0], apis[1]) {
+		findings = append(findings, found(k, k.Reference(), "stub and reference export different things: %s", difference))
 	}
 	return findings
 }

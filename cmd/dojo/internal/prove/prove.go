@@ -1,6 +1,7 @@
 // Package prove checks that a kata is whole: that its stub is red at every
-// step, that its reference is green however it is run, that each mistake is
-// caught by the step that it names, and that its documents agree with them.
+// step, that its reference is green however it is run, and so is every right
+// program of another design, that each mistake is caught by the step that it
+// names, and that its documents agree with them.
 package prove
 
 import (
@@ -31,7 +32,8 @@ type Report struct {
 	Steps    int
 	Further  int
 	Mistakes int
-	Findings []string      // none for a kata that is whole
+	Right    int           // programs of other designs
+	Findings []Finding     // none for a kata that is whole
 	Work     time.Duration // building and running, all told
 }
 
@@ -47,14 +49,12 @@ func New(tools *testrun.Toolchain, o Options, parallel int) *Prover {
 	return &Prover{Tools: tools, Options: o, slots: make(chan struct{}, parallel)}
 }
 
-// Kata proves one kata. Its error is for what is no fault of the kata's.
+// Kata proves one kata. What its papers lack keeps no code from being run. The
+// error is for what is no fault of the kata's.
 func (p *Prover) Kata(ctx context.Context, k workbook.Kata) (Report, error) {
 	proof := &proof{Prover: p, kata: k, report: Report{Kata: k}}
-	if err := proof.papers(); err != nil || len(proof.report.Findings) > 0 {
-		return proof.report, err
-	}
-	err := proof.runs(ctx)
-	slices.Sort(proof.report.Findings)
+	findings, err := proof.all(ctx)
+	proof.report.Findings = byFile(findings)
 	return proof.report, err
 }
 
@@ -64,56 +64,75 @@ type proof struct {
 	kata     workbook.Kata
 	steps    []workbook.Step
 	mistakes []workbook.Mistake
+	right    []workbook.Right
 
-	mu     sync.Mutex // guards report
+	mu     sync.Mutex // guards report.Work
 	report Report
 }
 
-func (p *proof) find(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.report.Findings = append(p.report.Findings, fmt.Sprintf(format, args...))
-}
-
-// papers checks what can be checked without running anything.
-func (p *proof) papers() error {
-	k := p.kata
-	for _, path := range []string{k.ShippedStub(), k.Reference(), k.Tests(), k.Readme(), filepath.Join(k.Solutions(), "doc.go")} {
-		if _, err := os.Stat(path); err == nil {
-			continue
-		}
-		if path == k.ShippedStub() && p.Options.Fix {
-			if text, err := os.ReadFile(k.Stub()); err == nil {
-				if err := workbook.Replace(path, text); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		p.find("%s is missing", k.Rel(path))
+func (p *proof) all(ctx context.Context) ([]Finding, error) {
+	if err := p.ship(); err != nil {
+		return nil, err
 	}
-	if len(p.report.Findings) > 0 {
-		return nil
+	var findings []Finding
+	for _, path := range []string{p.kata.ShippedStub(), p.kata.Reference(), p.kata.Tests(), filepath.Join(p.kata.Solutions(), "doc.go")} {
+		if _, err := os.Stat(path); err != nil {
+			findings = append(findings, found(p.kata, path, "it is missing"))
+		}
+	}
+	if len(findings) > 0 {
+		return findings, nil // there is nothing to build
 	}
 	var err error
-	if p.steps, err = k.Steps(); err != nil {
-		p.find("%v", err)
+	if p.steps, err = p.kata.Steps(); err != nil {
+		return []Finding{found(p.kata, p.kata.Tests(), "%v", err)}, nil
+	}
+	papers, err := p.papers()
+	if err != nil {
+		return papers, err
+	}
+	runs, err := p.runs(ctx)
+	return append(papers, runs...), err
+}
+
+// ship makes the stub of today the one that is shipped, for a kata that has
+// shipped none yet.
+func (p *proof) ship() error {
+	if _, err := os.Stat(p.kata.ShippedStub()); err == nil || !p.Options.Fix {
 		return nil
 	}
-	if err := p.generated(); err != nil {
-		return err
+	text, err := os.ReadFile(p.kata.Stub())
+	if os.IsNotExist(err) {
+		return nil // that none was shipped is said later
 	}
-	p.checkSteps()
-	p.checkAPI()
-	p.report.Findings = append(p.report.Findings, hints(k, p.steps)...)
-	p.report.Findings = append(p.report.Findings, answerPage(k)...)
-	return p.checkMistakes()
+	if err != nil {
+		return fmt.Errorf("reading the stub: %w", err)
+	}
+	return workbook.Replace(p.kata.ShippedStub(), text)
+}
+
+// papers checks what can be checked without running anything, and reads what
+// will be run.
+func (p *proof) papers() ([]Finding, error) {
+	k := p.kata
+	findings, err := p.generated()
+	if err != nil {
+		return findings, err
+	}
+	findings = slices.Concat(findings, p.checkSteps(), checkSizes(k), checkAPI(k), hints(k, p.steps), answerPage(k))
+	mistakes, err := p.checkMistakes()
+	if err != nil {
+		return findings, err
+	}
+	p.right, err = k.Right()
+	p.report.Right = len(p.right)
+	return append(findings, mistakes...), err
 }
 
 // generated checks, or writes, the files that are made from others.
-func (p *proof) generated() error {
+func (p *proof) generated() ([]Finding, error) {
 	k := p.kata
-	findings, err := mendAll(k.Root, []generated{
+	return mendAll(k.Root, []generated{
 		{k.Forwarder(), func(string) (string, error) {
 			reference, err := os.ReadFile(k.Reference())
 			if err != nil {
@@ -125,101 +144,68 @@ func (p *proof) generated() error {
 		{k.Sums(), func(string) (string, error) { return testSums(k) }},
 		{k.Readme(), func(old string) (string, error) { return between(old, "steps", stepList(p.steps)) }},
 	}, p.Options.Fix)
-	p.report.Findings = append(p.report.Findings, findings...)
-	return err
 }
 
-// testSums lists the checksums of the test files. Those that a learner added
-// are not among them.
-func testSums(k workbook.Kata) (string, error) {
-	further, err := k.Further()
+// checkMistakes reads the mistakes, those that cannot be read left out.
+func (p *proof) checkMistakes() ([]Finding, error) {
+	k := p.kata
+	paths, err := k.MistakePaths()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	paths, err := filepath.Glob(filepath.Join(k.Dir(), "*_test.go"))
-	if err != nil {
-		return "", err
+	var findings []Finding
+	if len(paths) < 3 {
+		findings = append(findings, found(k, k.MistakesDir(), "there are %d mistakes, want 3 at least", len(paths)))
 	}
-	var out strings.Builder
+	p.report.Mistakes = len(paths)
 	for _, path := range paths {
-		if slices.Contains(further, path) {
+		m, err := k.ReadMistake(path)
+		if err != nil {
+			findings = append(findings, found(k, path, "%v", err))
 			continue
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
+		if !slices.ContainsFunc(p.steps, func(s workbook.Step) bool { return s.Name == m.CaughtBy }) {
+			findings = append(findings, found(k, path, "Caught-by names %s, which is no step", m.CaughtBy))
 		}
-		fmt.Fprintf(&out, "%s  %s\n", workbook.Sum(text), filepath.Base(path))
+		if len(m.Breaks) > 2 {
+			findings = append(findings, found(k, path, "it breaks %d sentences of the contract, want 2 at most: make two mistakes of it", len(m.Breaks)))
+		}
+		if p.Options.Fix {
+			if m, err = p.rebase(m); err != nil {
+				return findings, err
+			}
+		}
+		p.mistakes = append(p.mistakes, m)
 	}
-	return out.String(), nil
+	return findings, nil
 }
 
-func (p *proof) checkSteps() {
+func (p *proof) checkSteps() []Finding {
+	var findings []Finding
+	find := func(format string, args ...any) {
+		findings = append(findings, found(p.kata, p.kata.Tests(), format, args...))
+	}
 	for _, s := range p.steps {
 		if s.Further {
 			p.report.Further++
 		} else {
 			p.report.Steps++
 			if p.report.Further > 0 {
-				p.find("%s stands after a TestFurther, and steps come first", s.Name)
+				find("%s stands after a TestFurther, and steps come first", s.Name)
 			}
 		}
 		if s.Title == "" {
-			p.find("%s has no comment: its first sentence is the step's title", s.Name)
+			find("%s has no comment: its first sentence is the step's title", s.Name)
 		}
 		if strings.HasPrefix(s.Title, s.Name) {
-			p.find("the comment of %s starts with its name; it is to say what the system does", s.Name)
+			find("the comment of %s starts with its name; it is to say what the system does", s.Name)
 		}
 	}
 	if n := p.report.Steps; n < 5 || n > 7 {
-		p.find("there are %d steps, want 5 to 7", n)
+		find("there are %d steps, want 5 to 7", n)
 	}
 	if n := p.report.Further; n > 4 {
-		p.find("there are %d further steps, want 4 at most", n)
+		find("there are %d further steps, want 4 at most", n)
 	}
-}
-
-func (p *proof) checkAPI() {
-	var apis []map[string]string
-	for _, path := range []string{p.kata.ShippedStub(), p.kata.Reference()} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			p.find("%v", err)
-			return
-		}
-		api, err := workbook.API(path, text)
-		if err != nil {
-			p.find("%s %v", p.kata.Rel(path), err)
-			return
-		}
-		apis = append(apis, api)
-	}
-	for _, difference := range workbook.Differences(apis[0], apis[1]) {
-		p.find("stub and reference export different things: %s", difference)
-	}
-}
-
-func (p *proof) checkMistakes() error {
-	k := p.kata
-	mistakes, err := k.Mistakes()
-	if err != nil {
-		p.find("%v", err)
-		return nil
-	}
-	if len(mistakes) < 3 {
-		p.find("there are %d mistakes, want 3 at least", len(mistakes))
-	}
-	p.report.Mistakes = len(mistakes)
-	for i, m := range mistakes {
-		if !slices.ContainsFunc(p.steps, func(s workbook.Step) bool { return s.Name == m.CaughtBy }) {
-			p.find("%s: Caught-by names %s, which is no step", k.Rel(m.Path), m.CaughtBy)
-		}
-		if p.Options.Fix {
-			if mistakes[i], err = p.rebase(m); err != nil {
-				return err
-			}
-		}
-	}
-	p.mistakes = mistakes
-	return nil
+	return findings
 }

@@ -26,7 +26,7 @@ func (t *Toolchain) key(k workbook.Kata, race bool) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, k.Name(), race, runtime.Version(), guardText, MemoryLimit, StepLimit)
 	err := hashFile(hash, filepath.Join(t.Root, "go.mod"))
-	for _, dir := range []string{k.Dir(), k.Solutions(), filepath.Join(t.Root, "pkg")} {
+	for _, dir := range []string{k.Dir(), k.Solutions(), filepath.Join(t.Root, "pkg"), k.Shared()} {
 		if err != nil {
 			return ""
 		}

@@ -46,6 +46,9 @@ func explain(k workbook.Kata, r Result) Explanation {
 		return explainDeath(k, r)
 	}
 	failures := parseFailures(r.Output)
+	if r.Skipped && len(failures) > 0 {
+		return failures[len(failures)-1] // why it was skipped comes last
+	}
 	race := parseRace(k, r.Output)
 	switch {
 	case len(failures) == 0 && race != nil:
@@ -63,8 +66,11 @@ func explain(k workbook.Kata, r Result) Explanation {
 func withStory(failures []Explanation) Explanation {
 	e := failures[0]
 	for _, f := range failures[1:] {
-		if takeAgain(f).Again != "" {
+		again := takeAgain(f).Again != ""
+		if again || strings.HasPrefix(f.Lines[0], "What happened") {
 			e.Lines = slices.Concat(e.Lines, []string{""}, f.Lines)
+		}
+		if again {
 			break
 		}
 	}
@@ -150,19 +156,23 @@ func isBusy(g goroutine) bool {
 	return strings.HasPrefix(g.state, "run") || strings.HasPrefix(g.state, "GC assist") || strings.HasPrefix(g.state, "preempted")
 }
 
-// explainStuck tells a loop without end from goroutines that wait for each
-// other.
+// explainStuck says what is known of a step that did not end: whether something
+// of it still ran, and where. A slow step and a loop without end look alike.
 func explainStuck(k workbook.Kata, stacks []goroutine, limit time.Duration) Explanation {
 	var e Explanation
+	anyBusy := slices.ContainsFunc(stacks, func(g goroutine) bool {
+		_, ofKata := g.in(k.Dir())
+		return ofKata && isBusy(g)
+	})
 	for _, g := range running(stacks) {
 		f, ok := g.in(k.Dir())
 		if !ok || len(e.Lines) > 4 {
 			continue
 		}
 		if e.Place == "" {
-			e = Explanation{Place: f.place, Lines: []string{fmt.Sprintf("The step did not end within %v, and its goroutines wait for each other:", limit)}}
-			if isBusy(g) {
-				e.Lines[0] = fmt.Sprintf("The step did not end within %v, and a goroutine is still running: a loop without end?", limit)
+			e = Explanation{Place: f.place, Lines: []string{fmt.Sprintf("The step did not end within %v. None of its goroutines was running then; they wait:", limit)}}
+			if anyBusy {
+				e.Lines[0] = fmt.Sprintf("The step did not end within %v, and was still running: it is slow, or in a loop without end.", limit)
 			}
 		}
 		e.Lines = append(e.Lines, fmt.Sprintf("[%s] at %s", g.state, k.Rel(f.place)))

@@ -26,21 +26,33 @@ type Verdict struct {
 type StepVerdict struct {
 	workbook.Step
 	Result
-	Explanation Explanation // of a red step
+	Explanation Explanation // of a red step, or of one that could not judge all
 }
 
 // Ran reports whether the step ran at all.
 func (s StepVerdict) Ran() bool { return s.Result.Step != "" }
 
-// FirstRed returns the index of the step the learner is on: the first red
-// one, or the number of steps.
+// FirstRed returns the index of the step the learner is on: the first one that
+// failed or has not run, or the number of steps.
 func (v *Verdict) FirstRed() int {
 	for i, s := range v.Steps {
-		if !s.Passed {
+		if s.Red() {
 			return i
 		}
 	}
 	return len(v.Steps)
+}
+
+// Unjudged returns the steps that found nothing wrong and could not judge all:
+// data races, in a build without the race detector.
+func (v *Verdict) Unjudged() []StepVerdict {
+	var some []StepVerdict
+	for _, s := range v.Steps {
+		if s.Skipped {
+			some = append(some, s)
+		}
+	}
+	return some
 }
 
 // Count returns how many steps there are and how many are green, those beyond
@@ -67,7 +79,16 @@ func (v *Verdict) Green() bool {
 }
 
 // Complete reports whether every step passes.
-func (v *Verdict) Complete() bool { return len(v.Steps) > 0 && v.FirstRed() == len(v.Steps) }
+func (v *Verdict) Complete() bool {
+	return len(v.Steps) > 0 && v.FirstRed() == len(v.Steps) && len(v.Unjudged()) == 0
+}
+
+// Done reports whether there is nothing left to do for a green kata: no step
+// that it needs is red.
+func (v *Verdict) Done() bool {
+	at := v.FirstRed()
+	return len(v.Steps) > 0 && (at == len(v.Steps) || v.Steps[at].Further)
+}
 
 // A Judgement is how a kata is judged.
 type Judgement struct {
@@ -140,17 +161,20 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 			each(*s)
 		}
 	}
+	if binary.Race {
+		limit *= 2
+	}
 	for _, part := range [][]string{names, further} {
 		results, err := binary.Run(ctx, Options{Steps: part, Limit: limit, Each: fill})
 		if err != nil {
 			return err
 		}
 		for _, r := range results {
-			if s := v.Steps[index[r.Step]]; s.Passed && !r.Passed {
+			if s := v.Steps[index[r.Step]]; !s.Red() && r.Red() {
 				fill(r) // green, until the process ended badly after it
 			}
 		}
-		if !v.Green() {
+		if !v.Done() {
 			break
 		}
 	}
@@ -170,8 +194,8 @@ func broken(k workbook.Kata) ([]string, error) {
 		return nil, err
 	}
 	return []string{
-		fmt.Sprintf("%s of kata/%s is gone, and steps need it.", strings.Join(gone, " and "), k.Name()),
-		"Bring it back: git checkout -- kata/" + k.Name() + "/" + gone[0],
+		strings.Join(gone, " and ") + " is gone, and steps need it.",
+		"Bring it back: git checkout -- " + gone[0],
 	}, nil
 }
 
@@ -183,7 +207,7 @@ func notes(k workbook.Kata) ([]string, error) {
 		return nil, err
 	}
 	for _, name := range edited {
-		all = append(all, fmt.Sprintf("kata/%s/%s is not as shipped, so this verdict means nothing. Bring it back: git checkout -- kata/%[1]s/%[2]s", k.Name(), name))
+		all = append(all, fmt.Sprintf("%s is not as shipped, so this verdict means nothing. Bring it back: git checkout -- %[1]s", name))
 	}
 	untagged, err := k.Untagged()
 	if err != nil {

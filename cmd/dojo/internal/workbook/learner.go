@@ -135,7 +135,8 @@ func Replace(path string, text []byte) error {
 // Sums returns the path of the checksums of the test files as shipped.
 func (k Kata) Sums() string { return filepath.Join(k.Solutions(), "tests.sum") }
 
-// TestSums reads the checksums of the test files as shipped, by file name.
+// TestSums reads the checksums of the test files as shipped, and of what the
+// steps share, by path seen from the kata's folder.
 // It is empty for a kata that has none yet.
 func (k Kata) TestSums() (map[string]string, error) {
 	text, err := os.ReadFile(k.Sums())
@@ -157,21 +158,22 @@ func (k Kata) TestSums() (map[string]string, error) {
 }
 
 // Changed returns the shipped test files that are gone, and those that are
-// not as shipped.
+// not as shipped, seen from the clone's root.
 func (k Kata) Changed() (gone, edited []string, err error) {
 	sums, err := k.TestSums()
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		text, err := os.ReadFile(filepath.Join(k.Dir(), name))
+		path := filepath.Join(k.Dir(), filepath.FromSlash(name))
+		text, err := os.ReadFile(path)
 		switch {
 		case missing(err):
-			gone = append(gone, name)
+			gone = append(gone, k.Rel(path))
 		case err != nil:
 			return nil, nil, fmt.Errorf("reading a test file: %w", err)
 		case Sum(text) != sums[name]:
-			edited = append(edited, name)
+			edited = append(edited, k.Rel(path))
 		}
 	}
 	return gone, edited, nil

@@ -104,6 +104,9 @@ func (k Kata) Forwarder() string { return filepath.Join(k.Dir(), "solution.go") 
 // Tests returns the path of the steps.
 func (k Kata) Tests() string { return filepath.Join(k.Dir(), k.Folder+"_test.go") }
 
+// Shared returns the folder of what the steps of all katas share.
+func (k Kata) Shared() string { return filepath.Join(k.Root, "kata", "internal", "step") }
+
 // Readme returns the path of the exercise's text.
 func (k Kata) Readme() string { return filepath.Join(k.Dir(), "README.md") }
 
