@@ -9,7 +9,7 @@ import (
 	"time"
 
 	// The standard library's sync, with points at which a step lets another goroutine go first. With plain "sync" the same
-	// code is right, and the step sees less.
+	// code is as right, and the steps see less.
 	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
@@ -30,7 +30,7 @@ func Quantile(values []time.Duration, q float64) (time.Duration, error) {
 }
 
 // A Histogram counts latencies in bounded memory and tells their quantiles with an error of at most 1 % from 1 µs to
-// 1 h. It is safe for concurrent use.
+// 1 h. It is safe for concurrent use, and keeps nothing running.
 type Histogram struct {
 	mu sync.Mutex // yours to use or to replace
 }
@@ -53,7 +53,7 @@ func (h *Histogram) RecordSeconds(s float64) error {
 
 // RecordCorrected counts one latency d as a client measures it that means to send a request every interval, but waits
 // for each answer before it sends the next. For the requests that it should have sent meanwhile it also counts
-// d-interval, d-2*interval and so on, down to the last that is not shorter than the interval.
+// d-interval, d-2*interval and so on, down to the last that is not shorter than the interval: all of them, or none.
 func (h *Histogram) RecordCorrected(d, interval time.Duration) error {
 	return nil
 }
@@ -83,13 +83,13 @@ func (h *Histogram) Merge(other *Histogram) error {
 	return nil
 }
 
-// MarshalBinary returns the histogram as bytes for UnmarshalBinary.
+// MarshalBinary returns the histogram as bytes for UnmarshalBinary, which are the caller's.
 func (h *Histogram) MarshalBinary() ([]byte, error) {
 	return nil, nil
 }
 
 // UnmarshalBinary makes h the histogram that MarshalBinary wrote. Other bytes are refused with ErrFormat, and h stays
-// as it was.
+// as it was. It does not keep the bytes.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
 	return nil
 }
@@ -116,8 +116,8 @@ func (w *Window) Snapshot() *Histogram {
 }
 
 // Pace makes n calls, one after the other. The first is due at once and each further one an interval after the one
-// before was due. A call begins when it is due, or as soon as the one before has returned if that is later. Pace records
-// how long after it was due each call returned.
+// before was due. A call begins when it is due, or as soon as the one before has returned if that is later. Once a call
+// has returned, Pace records how long ago it was due, and ends at the first error of h.
 func Pace(h *Histogram, n int, interval time.Duration, call func()) error {
 	return nil
 }

@@ -3,834 +3,598 @@ package percentiles_test
 import (
 	"errors"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/percentiles"
-	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
+
+// noShares are no quantiles.
+var noShares = []float64{math.NaN(), -0.01, math.Nextafter(0, -1), 1.01, 99, math.Inf(1), math.Inf(-1), math.Nextafter(1, 2)}
 
 // A quantile of a few values is one of them, found by nearest rank.
 // It is right at the ends, for a single value, and where floating point is not.
 func TestExactQuantile(t *testing.T) {
-	const ms = time.Millisecond
-	hundred := make([]time.Duration, 100)
-	for i := range hundred {
-		hundred[(37*i)%100] = time.Duration(i+1) * ms // 1 to 100 ms, in no order
-	}
-	for _, tt := range []struct {
-		values []time.Duration
-		q      float64
-		want   time.Duration
-		why    string
-	}{
-		{[]time.Duration{30 * ms, 10 * ms, 20 * ms}, 0.5, 20 * ms, "2 of 3 values are at or below 20ms, which is the first share of at least a half"},
-		{[]time.Duration{30 * ms, 10 * ms, 20 * ms}, 1, 30 * ms, "the quantile 1 is the largest value"},
-		{[]time.Duration{30 * ms, 10 * ms, 20 * ms}, 0, 10 * ms, "the quantile 0 is the smallest value"},
-		{[]time.Duration{20 * ms, 10 * ms}, 0.5, 10 * ms, "1 of 2 values is at or below 10ms, and that is a half: a quantile is one of the values"},
-		{[]time.Duration{20 * ms, 10 * ms}, 0.51, 20 * ms, "1 of 2 values is less than 0.51"},
-		{[]time.Duration{7 * ms}, 0.01, 7 * ms, "there is only one value"},
-		{[]time.Duration{7 * ms}, 0, 7 * ms, "there is only one value"},
-		{[]time.Duration{7 * ms}, 1, 7 * ms, "there is only one value"},
-		{[]time.Duration{5 * ms, 5 * ms, 5 * ms, 90 * ms}, 0.75, 5 * ms, "3 of 4 values are at or below 5ms"},
-		{[]time.Duration{5 * ms, 5 * ms, 5 * ms, 90 * ms}, 0.76, 90 * ms, "3 of 4 values are less than 0.76"},
-		{hundred, 0.99, 99 * ms, "99 of 100 values are at or below 99ms"},
-		{hundred, 0.991, 100 * ms, "99 of 100 values are less than 0.991"},
-		{hundred, 0.07, 7 * ms, "7.0/100.0 is the same float64 as 0.07, although 0.07*100 is more than 7"},
-		{hundred, 0.29, 29 * ms, "29.0/100.0 is the same float64 as 0.29, although 0.29*100 is less than 29"},
-		{hundred, 0.001, 1 * ms, "even the smallest value is a share of 0.01"},
-	} {
-		before := slices.Clone(tt.values)
-		got, err := percentiles.Quantile(tt.values, tt.q)
-		if err != nil {
-			t.Fatalf("The quantile %v of %d values failed (%v), and is %v: %s.", tt.q, len(tt.values), err, tt.want, tt.why)
+	step.Outside(t, func(t *step.T) {
+		is := func(want time.Duration, values []time.Duration, q float64, why string) {
+			t.Helper()
+			before := slices.Clone(values)
+			got, err := percentiles.Quantile(values, q)
+			step.NoError(t, err, "The quantile %v of %d values exists.", q, len(values))
+			step.Equal(t, want, got, "The quantile %v of %d values: %s.", q, len(values), why)
+			step.Expect(t, slices.Equal(before, values), "Quantile should leave the slice %v as it was. It is now %v.", before, values)
 		}
-		if got != tt.want {
-			t.Fatalf("The quantile %v of %d values is given as %v, and is %v: %s.", tt.q, len(tt.values), got, tt.want, tt.why)
+		three, hundred := []time.Duration{30 * ms, 10 * ms, 20 * ms}, make([]time.Duration, 100)
+		for i := range hundred {
+			hundred[(37*i)%100] = time.Duration(i+1) * ms // 1 to 100 ms, in no order
 		}
-		if !slices.Equal(before, tt.values) {
-			t.Fatalf("Quantile changed the slice of its caller: it was %v and is now %v.", before, tt.values)
-		}
-	}
+		is(20*ms, three, 0.5, "2 of 3 values are at or below 20ms, which is the first share of at least a half")
+		is(30*ms, three, 1, "the quantile 1 is the largest value")
+		is(10*ms, three, 0, "the quantile 0 is the smallest value")
+		is(10*ms, three, math.SmallestNonzeroFloat64, "even the smallest value is a share of a third")
+		is(10*ms, three[1:], 0.5, "1 of 2 values is at or below 10ms, and that is a half: a quantile is one of the values")
+		is(5*ms, []time.Duration{5 * ms, 90 * ms, 5 * ms, 5 * ms}, 0.75, "3 of 4 values are at or below 5ms")
+		is(90*ms, []time.Duration{5 * ms, 90 * ms, 5 * ms, 5 * ms}, 0.76, "3 of 4 values are less than 0.76")
+		is(99*ms, hundred, 0.99, "99 of 100 values are at or below 99ms")
+		is(7*ms, hundred, 0.07, "7.0/100.0 is the same float64 as 0.07, although 0.07*100 is more than 7")
+		is(29*ms, hundred, 0.29, "29.0/100.0 is the same float64 as 0.29, although 0.29*100 is less than 29")
 
-	for _, n := range []int{1, 2, 3, 5, 7, 10, 11, 20, 49, 64, 93, 99, 100, 101, 187, 300} {
-		values := make([]time.Duration, n)
-		for i := range values {
-			values[i] = time.Duration(i + 1)
-		}
-		for r := 1; r <= n; r++ {
-			q := float64(r) / float64(n)
-			if got, err := percentiles.Quantile(values, q); err != nil || got != time.Duration(r) {
-				t.Fatalf("The quantile %d/%d of the values 1ns to %dns is given as %v, %v, and is %dns: exactly %d of %d values are at or below it.",
-					r, n, n, got, err, r, r, n)
+		for _, n := range []int{1, 2, 3, 5, 7, 10, 11, 20, 49, 64, 93, 99, 100, 101, 187, 300} {
+			values := make([]time.Duration, n)
+			for i := range values {
+				values[i] = time.Duration(i + 1)
 			}
-			above := math.Nextafter(q, 2)
-			if got, err := percentiles.Quantile(values, above); r < n && (err != nil || got != time.Duration(r+1)) {
-				t.Fatalf("The quantile %v of the values 1ns to %dns is given as %v, %v, and is %dns: the share %d/%d is less by a hair.",
-					above, n, got, err, r+1, r, n)
+			is(1, values, 0, "the quantile 0 is the smallest value")
+			for r := 1; r <= n; r++ {
+				q := float64(r) / float64(n)
+				is(time.Duration(r), values, q, "it is just the share of the values up to this one")
+				if r < n {
+					is(time.Duration(r+1), values, math.Nextafter(q, 2), "the share of the values up to the one before is less by a hair")
+				}
 			}
 		}
-	}
 
-	for _, q := range []float64{0, 0.5, 1} {
-		if _, err := percentiles.Quantile(nil, q); !errors.Is(err, percentiles.ErrEmpty) {
-			t.Fatalf("The quantile %v of no values at all returned the error %v, and there is none to return: ErrEmpty.", q, err)
+		_, err := percentiles.Quantile(nil, 0.5)
+		step.Equal(t, percentiles.ErrEmpty, err, "There are no values, and so no median.")
+		for _, q := range noShares {
+			_, err := percentiles.Quantile(hundred, q)
+			step.Equal(t, percentiles.ErrQuantile, err, "A quantile is a number from 0 to 1, and %v is none.", q)
 		}
-	}
-	for _, q := range []float64{math.NaN(), -0.01, 1.01, 99, math.Inf(1), math.Inf(-1), math.Nextafter(1, 2)} {
-		if _, err := percentiles.Quantile(hundred, q); !errors.Is(err, percentiles.ErrQuantile) {
-			t.Fatalf("The quantile %v returned the error %v, and a quantile is a number from 0 to 1: ErrQuantile.", q, err)
-		}
-	}
+	})
 }
 
 // A histogram tells each quantile with an error of at most 1 %, from 1 µs to 1 h, in bounded memory.
 // Minimum and maximum are exact.
 func TestBoundedError(t *testing.T) {
-	r := random(2)
-	bimodal := append(normal(r, 9_500, 2*time.Millisecond, 300*time.Microsecond), normal(r, 500, 900*time.Millisecond, 50*time.Millisecond)...)
-	for _, tt := range []struct {
-		what   string
-		values []time.Duration
-	}{
-		{"A single value", []time.Duration{1234567}},
-		{"Two values", []time.Duration{time.Microsecond, time.Hour}},
-		{"Ten thousand values that are all the same", slices.Repeat([]time.Duration{77777777}, 10_000)},
-		{"Values around 20 ms", normal(r, 10_000, 20*time.Millisecond, 4*time.Millisecond)},
-		{"A cache that hits in 2 ms and misses in 900 ms", bimodal},
-		{"Values spread evenly over 1 µs to 1 h", logUniform(r, 20_000, time.Microsecond, time.Hour)},
-	} {
-		h := percentiles.NewHistogram()
-		record(t, h, tt.values...)
-		holds(t, tt.what, h, tt.values)
-	}
+	step.Outside(t, func(t *step.T) {
+		r := random(2)
+		bimodal := append(normal(r, 9_500, 2*ms, 300*time.Microsecond), normal(r, 500, 900*ms, 50*ms)...)
+		tells := func(what string, values ...time.Duration) { holds(t, what, of(t, values...), values) }
+		tells("A single value", 1234567)
+		tells("Ten thousand values that are all the same", slices.Repeat([]time.Duration{77777777}, 10_000)...)
+		tells("Values around 20 ms", normal(r, 10_000, 20*ms, 4*ms)...)
+		tells("A cache that hits in 2 ms and misses in 900 ms", bimodal...)
+		tells("Values spread evenly over 1 µs to 1 h", logUniform(r, 10_000, time.Microsecond, time.Hour)...)
 
-	values := edges()
-	h := percentiles.NewHistogram()
-	record(t, h, values...)
-	for i, right := range values {
-		q := float64(i+1) / float64(len(values))
-		got := quantile(t, "Values where buckets begin and end", h, q)
-		if least, most := allowed(right); got < least || got > most {
-			t.Fatalf("The value of rank %d of %d is %v (%d ns), and Quantile gives it as %v. That is %s off, and at most 1 %% is allowed.",
-				i+1, len(values), right, right, got, errorOf(got, right))
+		var far []time.Duration // each a quarter more than the one before
+		for v := 1e3; v < 3.6e12; v *= 1.25 {
+			far = append(far, time.Duration(v))
 		}
-	}
-
-	const many, each = 2, 60_000
-	spread := logUniform(r, each, 1, longest/2)
-	before := heap()
-	var kept [many]*percentiles.Histogram
-	for i := range kept {
-		kept[i] = percentiles.NewHistogram()
-		record(t, kept[i], spread...)
-	}
-	size := (int64(heap()) - int64(before)) / many
-	runtime.KeepAlive(kept)
-	if size > 128*kib {
-		t.Fatalf("A histogram takes up %d KiB after %d values between 1 ns and 146 years. Whatever is recorded, 128 KiB are allowed.", size/kib, each)
-	}
-	runtime.KeepAlive(spread)
+		for _, values := range [][]time.Duration{edges(), far} {
+			h := of(t, values...)
+			for i := range values {
+				q := float64(i+1) / float64(len(values))
+				near(t, "Values in order", q, values[i], quantile(t, "Values in order", h, q))
+				if q = math.Nextafter(q, 2); q < 1 && len(values) == len(far) {
+					near(t, "Values in order", q, values[i+1], quantile(t, "Values in order", h, q))
+				}
+			}
+		}
+		spread := logUniform(r, 30_000, 1, longest/2)
+		size := heapOf(func() any { return []any{of(t, spread...), of(t, spread...)} }) / 2
+		step.Expect(t, size <= 128*kib, "A histogram of %d values may take up 128 KiB. It takes up %d.", len(spread), size/kib)
+	})
 }
 
 // Sixteen servers' histograms merged are one histogram of all their values.
 // The mean of the servers' p99s is not the p99 of all.
 func TestMerge(t *testing.T) {
-	r := random(3)
-	all, reversed, one := percentiles.NewHistogram(), percentiles.NewHistogram(), percentiles.NewHistogram()
-	var parts []*percentiles.Histogram
-	var values []time.Duration
-	var meanOfP99s time.Duration
-	const servers = 16
-	for i := range servers {
-		served := normal(r, 2_000, 10*time.Millisecond, time.Millisecond)
-		if i == 5 { // one that has just started, with a cold cache
-			served = normal(r, 600, 800*time.Millisecond, 60*time.Millisecond)
-		}
-		part := percentiles.NewHistogram()
-		record(t, part, served...)
-		record(t, one, served...)
-		holds(t, "The histogram of a server", part, served)
-		parts = append(parts, part)
-		values = append(values, served...)
-		meanOfP99s += quantile(t, "The histogram of a server", part, 0.99) / servers
-	}
-
-	for i, part := range parts {
-		before := look(part)
-		for _, merge := range []struct{ to, from *percentiles.Histogram }{{all, part}, {reversed, parts[servers-1-i]}} {
-			if err := merge.to.Merge(merge.from); err != nil {
-				t.Fatalf("Merge failed, although all values together are few: %v", err)
+	step.Outside(t, func(t *step.T) {
+		const servers = 16
+		r := random(3)
+		all, one := of(t), of(t)
+		var parts []*percentiles.Histogram
+		var values []time.Duration
+		var meanOfP99s time.Duration
+		for i := range servers {
+			served := normal(r, 1_000, 10*ms, ms)
+			if i == 5 { // one that has just started, with a cold cache
+				served = normal(r, 300, 800*ms, 60*ms)
 			}
+			part := of(t, served...)
+			record(t, one, served...)
+			parts, values = append(parts, part), append(values, served...)
+			meanOfP99s += quantile(t, "The histogram of a server", part, 0.99) / servers
 		}
-		if d := look(part).difference(before); d != "" {
-			t.Fatalf("Merge changed the histogram that it took the values from: %s.", d)
+		for _, part := range parts {
+			before := look(part)
+			merge(t, all, part)
+			same(t, before, look(part), "Merge leaves the histogram that it takes values from as it was.")
 		}
-	}
-	want := look(one)
-	p99 := want.quantiles[396]
-	t.Logf("the p99 of all requests is %v, the mean of the servers' p99s is %v", p99, meanOfP99s)
-	for _, merged := range []*percentiles.Histogram{all, reversed} {
-		if d := look(merged).difference(want); d != "" {
-			t.Fatalf("Merging %d histograms does not give what one histogram of all the values gives: %s.\n"+
-				"(The p99 of all is %v. The mean of the servers' p99s, %v, says nothing about it.)", servers, d, p99, meanOfP99s)
-		}
-	}
-	holds(t, "The merged histogram", all, values)
+		want := look(one)
+		t.Logf("the p99 of all requests is %v, the mean of the servers' p99s is %v", want.quantiles[99], meanOfP99s)
+		same(t, want, look(all), "Merged, they are one histogram of all values. (The servers' p99s have a mean of %v.)", meanOfP99s)
+		holds(t, "The merged histogram", all, values)
 
-	empty := percentiles.NewHistogram()
-	if err := all.Merge(empty); err != nil {
-		t.Fatalf("Merging an empty histogram failed: %v", err)
-	}
-	if d := look(all).difference(want); d != "" {
-		t.Fatalf("Merging an empty histogram changed something: %s.", d)
-	}
-	if err := empty.Merge(all); err != nil {
-		t.Fatalf("Merging into an empty histogram failed: %v", err)
-	}
-	if d := look(empty).difference(want); d != "" {
-		t.Fatalf("Merging into an empty histogram does not give the same histogram: %s.", d)
-	}
-	record(t, all, time.Hour)
-	if d := look(empty).difference(want); d != "" {
-		t.Fatalf("After a merge the two histograms are still one: a value recorded in the first changed the second: %s.", d)
+		empty := of(t)
+		merge(t, empty, of(t))
+		same(t, picture{}, look(empty), "Two empty histograms merged are an empty one.")
+		merge(t, all, empty)
+		same(t, want, look(all), "Merging an empty histogram adds nothing.")
+		merge(t, empty, all)
+		same(t, want, look(empty), "Merged into an empty histogram, one is what it was.")
+		record(t, all, time.Hour)
+		same(t, want, look(empty), "What is recorded after a merge in the one histogram is not in the other.")
+		want = look(all)
+		record(t, empty, 0)
+		same(t, want, look(all), "What is recorded after a merge in the other histogram is not in the one.")
+	})
+}
+
+// looks are what a reader may ask a histogram, one after the other.
+var looks = []call{
+	{"Count", func(p trio) any { return p.h.Count() }},
+	{"merged into an empty one", func(p trio) any { _ = p.empty.Merge(p.h); return p.empty }},
+	{"Quantile(0.9)", func(p trio) any { q, _ := p.h.Quantile(0.9); return q }},
+	{"Max", func(p trio) any { return p.h.Max() }},
+	{"Min", func(p trio) any { return p.h.Min() }},
+	{"Count again", func(p trio) any { return p.h.Count() }},
+}
+
+// What a writer may do.
+var (
+	recordLow  = call{"Record(1ms)", func(p trio) any { return p.h.Record(ms) }}
+	recordHigh = call{"Record(1s)", func(p trio) any { return p.h.Record(time.Second) }}
+	mergeOther = call{"Merge(other)", func(p trio) any { return p.h.Merge(p.other) }}
+	recordBack = call{"other.Record(1s)", func(p trio) any { return p.other.Record(time.Second) }}
+	mergeBack  = call{"other.Merge(it)", func(p trio) any { return p.other.Merge(p.h) }}
+	mergeSelf  = call{"Merge(itself)", func(p trio) any { return p.h.Merge(p.h) }}
+	correct    = call{"RecordCorrected(35ms, 10ms)", func(p trio) any { return p.h.RecordCorrected(35*ms, 10*ms) }}
+)
+
+// few makes a histogram of one value, another of two, and an empty one.
+func few(t testing.TB) trio {
+	p := three()
+	record(t, p.h, 9*ms)
+	record(t, p.other, ms, 30*ms)
+	return p
+}
+
+// almostFull makes histograms that have room for so many values, and others of one value.
+func almostFull(t testing.TB, room uint64) func(t testing.TB) trio {
+	almost := full(t, room)
+	return func(t testing.TB) trio {
+		p := three()
+		merge(t, p.h, almost)
+		record(t, p.other, ms)
+		return p
 	}
 }
 
 // Goroutines that record, read and merge at the same time lose nothing and see nothing that never was.
 // No order of merges blocks.
 func TestConcurrentUse(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		const writers, each = 8, 1_000
-		const least, most = 2 * time.Millisecond, 9 * time.Millisecond
-		h, local, sum := percentiles.NewHistogram(), percentiles.NewHistogram(), percentiles.NewHistogram()
-		record(t, h, least, most)
-		record(t, local, least)
-		if h.Count() != 2 {
-			t.Fatalf("A histogram has counted %d values, and was to count 2.", h.Count())
-		}
-
-		// The goroutines share nothing but the histograms, so that no lock of the test orders what yours should.
-		var wg sync.WaitGroup
-		var refused [writers]error
-		for w := range writers {
-			wg.Add(1)
-			bubble.Go(t, func() {
-				defer wg.Done()
-				for i := range each {
-					refused[w] = errors.Join(refused[w], h.Record(least+time.Duration(w*each+i)*(most-least)/(writers*each)))
-				}
-				refused[w] = errors.Join(refused[w], sum.Merge(local))
-			})
-		}
-		var seen string
-		wg.Add(1)
-		bubble.Go(t, func() {
-			defer wg.Done()
-			seen = watch(h, least, most)
-		})
-		wg.Wait()
-		if err := errors.Join(refused[:]...); err != nil {
-			t.Fatalf("Recording and merging in %d goroutines failed: %v", writers, err)
-		}
-		if seen != "" {
-			t.Fatalf("Somebody who read while others recorded saw what never was: %s.", seen)
-		}
-		if got, want := h.Count(), uint64(2+writers*each); got != want {
-			t.Fatalf("%d of %d values are lost, which %d goroutines recorded at the same time.", int64(want)-int64(got), want, writers)
-		}
-		if got := sum.Count(); got != writers {
-			t.Fatalf("%d goroutines merged one value each into a histogram, and it has counted %d.", writers, got)
-		}
-
-		for range 20 {
-			a, b := percentiles.NewHistogram(), percentiles.NewHistogram()
-			record(t, a, least)
-			record(t, b, most)
-			merge := func(to, from *percentiles.Histogram) {
-				for range 10 {
-					if err := to.Merge(from); err != nil {
-						t.Errorf("Merge failed: %v", err)
-					}
-				}
-			}
-			wg.Add(2)
-			bubble.Go(t, func() { defer wg.Done(); merge(a, b) })
-			bubble.Go(t, func() { defer wg.Done(); merge(b, a) })
-			wg.Wait()
-			inOrder(t, "A histogram merged with another one that was merged with it", a)
-		}
-
-		count := h.Count()
-		if err := h.Merge(h); err != nil {
-			t.Fatalf("Merging a histogram with itself failed: %v", err)
-		}
-		if h.Count() != 2*count {
-			t.Fatalf("A histogram of %d values merged with itself has counted %d, and was to count each value twice.", count, h.Count())
-		}
+	step.Bubble(t, func(t *step.T) {
+		p := few(t)
+		merge(t, p.h, p.other)
+		merge(t, p.h, p.h)
+		holds(t, "A histogram, merged with another and with itself", p.h, slices.Repeat([]time.Duration{ms, 9 * ms, 30 * ms}, 2))
 	})
-
-	// In every order of the locks: a reader sees all of a merge or nothing.
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		h, other := percentiles.NewHistogram(), percentiles.NewHistogram()
-		record(t, h, 5*time.Millisecond)
-		record(t, other, time.Millisecond, 9*time.Millisecond)
-		var counts [2]uint64
-		x.Go("Merge", func() {
-			if err := h.Merge(other); err != nil {
-				t.Errorf("Merge failed: %v", err)
-			}
-		})
-		x.Go("Record", func() { record(t, other, time.Second) })
-		x.Go("Count", func() {
-			for i := range counts {
-				counts[i] = h.Count()
-				x.Note("%d", counts[i])
-			}
-		})
-		x.Run()
-		merged := h.Count() - 1
-		for _, n := range counts {
-			if n != 1 && n != 1+merged {
-				t.Fatalf("Two or three values were merged into a histogram of one, and a reader saw a merge by half: a count of %d, before it was %d.", n, 1+merged)
-			}
-		}
-		if counts[0] > counts[1] {
-			t.Fatalf("A reader saw a count of %d, and after it one of %d.", counts[0], counts[1])
-		}
+	atOnce(t, few, []call{recordLow}, looks)
+	atOnce(t, few, []call{recordHigh}, looks)
+	atOnce(t, few, []call{mergeOther}, looks[:3])
+	for _, second := range []call{recordHigh, mergeOther, recordBack, mergeBack} {
+		atOnce(t, few, []call{mergeOther}, []call{second})
+	}
+	atOnce(t, few, []call{recordLow}, []call{recordHigh})
+	atOnce(t, few, []call{mergeSelf}, []call{recordHigh})
+	step.Bubble(t, func(t *step.T) {
+		type call = apart.Call[trio]
+		apart.Pairs(t, func() trio { return few(t) },
+			call{Name: "Record", Do: func(p trio) { _ = p.h.Record(ms); _ = p.h.Record(time.Second) }},
+			call{Name: "RecordSeconds", Do: func(p trio) { _ = p.h.RecordSeconds(1) }},
+			call{Name: "RecordCorrected", Do: func(p trio) { _ = p.h.RecordCorrected(35*ms, 10*ms) }},
+			call{Name: "Quantile", Do: func(p trio) {
+				for _, q := range []float64{0, 0.5, 1} {
+					_, _ = p.h.Quantile(q)
+				}
+			}},
+			call{Name: "Count", Do: func(p trio) { p.h.Count() }},
+			call{Name: "Min", Do: func(p trio) { p.h.Min() }},
+			call{Name: "Max", Do: func(p trio) { p.h.Max() }},
+			call{Name: "Merge", Do: func(p trio) { _ = p.h.Merge(p.other) }},
+			call{Name: "Merge into another", Do: func(p trio) { _ = p.other.Merge(p.h) }},
+			call{Name: "MarshalBinary", Do: func(p trio) { _, _ = p.h.MarshalBinary() }},
+			call{Name: "UnmarshalBinary", Do: func(p trio) { b, _ := p.other.MarshalBinary(); _ = p.h.UnmarshalBinary(b) }},
+		)
 	})
-}
-
-// watch reads a histogram while others record in it, and says what was wrong with what it saw.
-func watch(h *percentiles.Histogram, least, most time.Duration) string {
-	copied := percentiles.NewHistogram()
-	var last uint64
-	for range 100 {
-		before := h.Count()
-		snapshot := percentiles.NewHistogram()
-		err := snapshot.Merge(h)
-		after := h.Count()
-		median, failed := h.Quantile(0.5)
-		lowest, highest := h.Min(), h.Max()
-		switch got := snapshot.Count(); {
-		case err != nil || failed != nil:
-			return errors.Join(err, failed).Error()
-		case before < last:
-			return "the count went down"
-		case got < before || got > after:
-			return "a merge took fewer values than there were before it or more than there were after it"
-		case median < least-least/100 || median > most+most/100:
-			return "the median was " + median.String() + ", and all values are from " + least.String() + " to " + most.String()
-		case lowest != least || highest != most:
-			return "the extremes were " + lowest.String() + " and " + highest.String()
-		}
-		last = after
-		copied = snapshot
-	}
-	if p99, err := copied.Quantile(0.99); err != nil || p99 > most+most/100 {
-		return "the p99 of a copy was " + p99.String()
-	}
-	return ""
 }
 
 // What is no latency is refused and changes nothing, and what is out of range is clamped.
 // Neither a long latency nor a great many corrupt the histogram.
 func TestOddValues(t *testing.T) {
-	h := percentiles.NewHistogram()
-	for _, q := range shares {
-		if _, err := h.Quantile(q); !errors.Is(err, percentiles.ErrEmpty) {
-			t.Fatalf("Quantile(%v) of an empty histogram returned the error %v, and there is no value to return: ErrEmpty.", q, err)
+	step.Bubble(t, func(t *step.T) {
+		h := of(t)
+		same(t, picture{}, look(h), "An empty histogram counts nothing, and all that it tells is 0.")
+		for _, q := range shares {
+			_, err := h.Quantile(q)
+			step.Equal(t, percentiles.ErrEmpty, err, "An empty histogram has no quantile %v.", q)
 		}
-	}
-	if h.Count() != 0 || h.Min() != 0 || h.Max() != 0 {
-		t.Fatalf("An empty histogram has count %d, minimum %v and maximum %v, and all are 0.", h.Count(), h.Min(), h.Max())
-	}
-	values := []time.Duration{3 * time.Millisecond, 5 * time.Millisecond, 8 * time.Millisecond}
-	record(t, h, values...)
-	holds(t, "A histogram of three values", h, values)
-	before := look(h)
-	for _, tt := range []struct {
-		what string
-		err  error
-		want error
-		why  string
-	}{
-		{"Record(-1ns)", h.Record(-1), percentiles.ErrValue, "no latency is negative; a clock has been set back"},
-		{"Record of the most negative Duration", h.Record(math.MinInt64), percentiles.ErrValue, "no latency is negative"},
-		{"RecordSeconds(NaN)", h.RecordSeconds(math.NaN()), percentiles.ErrValue, "NaN is no number, and every comparison with it is false"},
-		{"RecordSeconds(-Inf)", h.RecordSeconds(math.Inf(-1)), percentiles.ErrValue, "no latency is negative"},
-		{"RecordSeconds(-0.25)", h.RecordSeconds(-0.25), percentiles.ErrValue, "no latency is negative"},
-		{"RecordSeconds(-1e-12)", h.RecordSeconds(-1e-12), percentiles.ErrValue, "no latency is negative, however small"},
-		{"RecordSeconds(-1e300)", h.RecordSeconds(-1e300), percentiles.ErrValue, "no latency is negative"},
-	} {
-		if !errors.Is(tt.err, tt.want) {
-			t.Fatalf("%s returned the error %v. Expected %q: %s.", tt.what, tt.err, tt.want, tt.why)
+		record(t, h, 3*ms, 5*ms, 8*ms)
+		before := look(h)
+		for _, d := range []time.Duration{-1, -time.Hour, math.MinInt64} {
+			step.Equal(t, percentiles.ErrValue, h.Record(d), "Record(%v): no latency is negative.", d)
 		}
-	}
-	for _, q := range []float64{math.NaN(), -0.01, math.Nextafter(0, -1), 1.01, 99, math.Inf(1), math.Inf(-1), math.Nextafter(1, 2)} {
-		if got, err := h.Quantile(q); !errors.Is(err, percentiles.ErrQuantile) {
-			t.Fatalf("Quantile(%v) returned %v and the error %v, and a quantile is a number from 0 to 1: ErrQuantile.", q, got, err)
+		for _, s := range []float64{math.NaN(), math.Inf(-1), -0.25, -1e-12, -math.SmallestNonzeroFloat64, -1e300} {
+			step.Equal(t, percentiles.ErrValue, h.RecordSeconds(s), "RecordSeconds(%v): a latency is a number, and not negative.", s)
 		}
-	}
-	if d := look(h).difference(before); d != "" {
-		t.Fatalf("What was refused changed the histogram all the same: %s.", d)
-	}
+		for _, q := range noShares {
+			_, err := h.Quantile(q)
+			step.Equal(t, percentiles.ErrQuantile, err, "A quantile is a number from 0 to 1, and %v is none.", q)
+		}
+		same(t, before, look(h), "What is refused changes nothing.")
 
-	for _, tt := range []struct {
-		seconds float64
-		want    time.Duration
-		why     string
-	}{
-		{0.25, 250 * time.Millisecond, "it is a plain latency"},
-		{3600, time.Hour, "it is a plain latency"},
-		{0.0000017, 1700, "1.7 µs are 1700 ns"},
-		{0, 0, "a latency may be 0"},
-		{math.Copysign(0, -1), 0, "-0.0 is not less than 0"},
-		{1e-300, 0, "it is less than a nanosecond"},
-		{1e10, longest, "292 years are the longest Duration, and what is longer is clamped"},
-		{float64(longest) / 1e9, longest, "a float64 rounds it to one nanosecond more than a Duration holds"},
-		{1e300, longest, "292 years are the longest Duration, and what is longer is clamped"},
-		{math.MaxFloat64, longest, "in nanoseconds it is more than a float64 holds"},
-		{math.Inf(1), longest, "+Inf is clamped"},
-	} {
-		h := percentiles.NewHistogram()
-		if err := h.RecordSeconds(tt.seconds); err != nil {
-			t.Fatalf("RecordSeconds(%v) was refused (%v), and counts as %v: %s.", tt.seconds, err, tt.want, tt.why)
+		counts := func(seconds float64, want time.Duration, why string) {
+			t.Helper()
+			h := of(t)
+			step.NoError(t, h.RecordSeconds(seconds), "RecordSeconds(%v) should count %v: %s.", seconds, want, why)
+			step.Equal(t, 1, h.Count(), "RecordSeconds(%v) counts one value.", seconds)
+			if got := h.Max(); want == longest || max(got-want, want-got) > 1 { // it may round as it likes
+				step.Equal(t, want, got, "RecordSeconds(%v) counts another value: %s.", seconds, why)
+			}
 		}
-		if got := h.Max(); max(got-tt.want, tt.want-got) > 1 || tt.want == longest && got != longest || h.Count() != 1 {
-			t.Fatalf("RecordSeconds(%v) counted %v (%d values), and was to count %v: %s.", tt.seconds, got, h.Count(), tt.want, tt.why)
-		}
-	}
+		counts(0.25, 250*ms, "it is a plain latency")
+		counts(0.0000017, 1700, "1.7 µs are 1700 ns")
+		counts(0, 0, "a latency may be 0")
+		counts(math.Copysign(0, -1), 0, "-0.0 is not less than 0")
+		counts(1e-300, 0, "it is less than a nanosecond")
+		counts(9.2e9, 9_200_000_000*time.Second, "a Duration holds 292 years, and these are 291")
+		counts(1e10, longest, "292 years are the longest Duration, and what is longer counts as that")
+		counts(float64(longest)/1e9, longest, "as a float64 it is one nanosecond more than a Duration holds")
+		counts(math.MaxFloat64, longest, "in nanoseconds it is more than a float64 holds")
+		counts(math.Inf(1), longest, "+Inf is longer than any Duration")
+		values := []time.Duration{0, 1, 500, 999, time.Microsecond, time.Hour, time.Hour + 1, longest / 2, longest - 1, longest}
+		holds(t, "A histogram of values from 0 to 292 years", of(t, values...), values)
 
-	long := []time.Duration{0, 1, 500, 999, time.Microsecond, time.Hour, time.Hour + 1, 5 * time.Hour, 24 * 365 * time.Hour, longest - 1, longest}
-	h = percentiles.NewHistogram()
-	record(t, h, long...)
-	holds(t, "A histogram of values from 0 to 292 years", h, long)
+		h = full(t, 0)
+		before = look(h)
+		near(t, "2^52 values of 1ms and as many of 1s", 0.5, ms, quantile(t, "A full histogram", h, 0.5))
+		above := math.Nextafter(0.5, 1)
+		near(t, "2^52 values of 1ms and as many of 1s", above, time.Second, quantile(t, "A full histogram", h, above))
+		merge(t, h, of(t)) // nothing more
+		step.Equal(t, percentiles.ErrOverflow, h.Record(ms), "Record on a histogram of 2^53 values, which is full.")
+		step.Equal(t, percentiles.ErrOverflow, h.RecordSeconds(0.001), "RecordSeconds on a histogram of 2^53 values, which is full.")
+		step.Equal(t, percentiles.ErrOverflow, h.Merge(of(t, ms)), "Merge into a histogram of 2^53 values, which is full.")
+		step.Equal(t, percentiles.ErrOverflow, h.Merge(h), "A histogram of 2^53 values, merged with itself, would count more.")
+		same(t, before, look(h), "What a full histogram refuses changes nothing.")
 
-	h = percentiles.NewHistogram()
-	record(t, h, 5*time.Millisecond)
-	for range 53 { // doubles the count each time
-		if err := h.Merge(h); err != nil {
-			t.Fatalf("A histogram of %d values refused to be merged with itself (%v), and it counts up to 2^53.", h.Count(), err)
-		}
-	}
-	full := look(h)
-	if full.count != 1<<53 {
-		t.Fatalf("After 53 merges with itself a histogram of one value has counted %d, and was to count 2^53.", full.count)
-	}
-	other := percentiles.NewHistogram()
-	record(t, other, time.Millisecond)
-	for _, tt := range []struct {
-		what string
-		err  error
-	}{
-		{"Record", h.Record(time.Millisecond)},
-		{"RecordSeconds", h.RecordSeconds(0.001)},
-		{"RecordCorrected", h.RecordCorrected(time.Second, time.Millisecond)},
-		{"Merge", h.Merge(other)},
-		{"Merge with itself", h.Merge(h)},
-	} {
-		if !errors.Is(tt.err, percentiles.ErrOverflow) {
-			t.Fatalf("%s on a histogram of 2^53 values returned the error %v, and it is full: ErrOverflow.", tt.what, tt.err)
-		}
-	}
-	if d := look(h).difference(full); d != "" {
-		t.Fatalf("What a full histogram refused changed it all the same: %s.", d)
+		h = full(t, 2)
+		before = look(h)
+		step.Equal(t, percentiles.ErrOverflow, h.Merge(of(t, 0, ms, longest)), "There is room for two values, and three are merged.")
+		same(t, before, look(h), "What has no room changes nothing.")
+		merge(t, h, of(t, ms))
+		record(t, h, ms)
+		step.Equal(t, 1<<53, h.Count(), "The last two values have room.")
+	})
+	for _, two := range [][2]call{{recordLow, recordHigh}, {recordLow, mergeOther}, {mergeOther, mergeOther}} {
+		atOnce(t, almostFull(t, 1), two[:1], two[1:])
 	}
 }
 
 // A window tells the latencies of the last minute: none of them early gone, none kept too long.
 func TestWindow(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		const span, steps = time.Minute, 6
-		const step = span / steps
+	const span, steps = time.Minute, 6
+	step.Bubble(t, func(t *step.T) {
+		ages(t, span, steps)
+		ages(t, 10*time.Second, 1)
+		ages(t, 7, 7)
+	})
+	size := heapOf(func() (kept any) {
+		step.Bubble(t, func(t *step.T) {
+			w := percentiles.NewWindow(span, steps)
+			step.Equal(t, 0, w.Snapshot().Count(), "Nothing was recorded yet, so a snapshot is empty.")
+			for i := 1; i <= 150; i++ { // the window holds those of the last 60 to 70 seconds
+				for range 1_200 {
+					step.NoError(t, w.Record(time.Duration(i)*ms), "A window should count %dms.", i)
+				}
+				time.Sleep(time.Second)
+				got := w.Snapshot()
+				oldest, least, most := int(got.Min()/ms), max(1, i-68), max(1, i-59)
+				step.Expect(t, oldest >= least && oldest <= most, "In second %d the oldest values should be of second %d to %d. They are of "+
+					"second %d.", i, least, most, oldest)
+				step.Equal(t, time.Duration(i)*ms, got.Max(), "The newest values are there.")
+				step.Equal(t, uint64(i-oldest+1)*1_200, got.Count(), "All values from second %d to %d are there, once.", oldest, i)
+			}
+			kept = w
+		})
+		return kept
+	})
+	step.Expect(t, size <= (steps+2)*128*kib, "A window of 6 steps may take up 1024 KiB. It takes up %d.", size/kib)
+	step.Bubble(t, func(t *step.T) {
 		w := percentiles.NewWindow(span, steps)
-		recordIn(t, w, 42*time.Millisecond)
-		holds(t, "A window just after a value was recorded", w.Snapshot(), []time.Duration{42 * time.Millisecond})
-
-		for _, offset := range []time.Duration{0, 1, 3 * time.Second, step - 1, step, 59 * time.Second} {
-			time.Sleep(2*span + offset) // so that steps begin at any point of what follows
-			recordIn(t, w, time.Second)
-			recorded := time.Now()
-			for _, age := range []time.Duration{0, step - 1, step, 2 * step, span / 2, span - 1, span} {
-				time.Sleep(age - time.Since(recorded))
-				if got := w.Snapshot().Count(); got != 1 {
-					t.Fatalf("A snapshot has a value of age %v %d times; up to and including the age of %v it is to be there once.", age, got, span)
-				}
-			}
-			time.Sleep(step)
-			if got := w.Snapshot().Count(); got != 0 {
-				t.Fatalf("A value that is %v old is still in the window, and from that age on it is gone.", span+step)
-			}
-		}
-
-		// A value a second: the window holds those of the last 60 to 70 seconds.
-		began := time.Now()
-		for i := range 300 {
-			recordIn(t, w, time.Duration(i+1)*time.Millisecond)
-			time.Sleep(time.Second)
-			s := w.Snapshot()
-			oldest, newest := s.Min(), s.Max()
-			from := max(1, i+2-int((span+step)/time.Second)) // younger than this nothing may be gone
-			until := max(1, i+2-int(span/time.Second))
-			if newest != time.Duration(i+1)*time.Millisecond || oldest < time.Duration(from)*time.Millisecond || oldest > time.Duration(until)*time.Millisecond {
-				t.Fatalf("With one value each second, the oldest in the window after %v is no. %d and the newest no. %d. "+
-					"The newest is no. %d, and the oldest no. %d to %d.",
-					time.Since(began), oldest/time.Millisecond, newest/time.Millisecond, i+1, from, until)
-			}
-			if got, want := s.Count(), uint64((newest-oldest)/time.Millisecond)+1; got != want {
-				t.Fatalf("The window has %d values, and from no. %d to no. %d there are %d.", got, oldest/time.Millisecond, newest/time.Millisecond, want)
-			}
-		}
-
-		kept := w.Snapshot()
-		before := look(kept)
-		for _, pause := range []time.Duration{span + step, 10 * span, 24 * time.Hour, 1000*time.Hour + step/2} {
-			recordIn(t, w, time.Hour)
-			time.Sleep(pause)
-			recordIn(t, w, time.Millisecond)
-			holds(t, "A window in which nothing was recorded for "+pause.String()+", then one value", w.Snapshot(), []time.Duration{time.Millisecond})
-		}
-		if d := look(kept).difference(before); d != "" {
-			t.Fatalf("A snapshot changed after it was taken: %s.", d)
-		}
-		if err := w.Record(-1); !errors.Is(err, percentiles.ErrValue) {
-			t.Fatalf("Record(-1ns) in a window returned the error %v, and no latency is negative: ErrValue.", err)
-		}
+		step.NoError(t, w.Record(ms), "A window should count 1ms.")
+		snapshot := w.Snapshot()
+		record(t, snapshot, time.Hour)
+		step.Equal(t, percentiles.ErrValue, w.Record(-1), "Record(-1ns) in a window: no latency is negative.")
+		holds(t, "A window of one value, after its snapshot was changed and a value refused", w.Snapshot(), []time.Duration{ms})
 		time.Sleep(2 * span)
-		if got := w.Snapshot().Count(); got != 0 {
-			t.Fatalf("The window has %d values, although none was recorded for %v.", got, 2*span)
-		}
-
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Add(1)
-			bubble.Go(t, func() {
-				defer wg.Done()
-				for range 100 {
-					_ = w.Record(time.Millisecond)
-					w.Snapshot()
-				}
-			})
-		}
-		wg.Wait()
-		if got := w.Snapshot().Count(); got != 400 {
-			t.Fatalf("4 goroutines recorded 400 values in a window, and it has %d.", got)
-		}
+		step.NoError(t, w.Record(ms), "A window should count 1ms.")
+		holds(t, "A snapshot, after the window has changed", snapshot, []time.Duration{ms, time.Hour})
+		holds(t, "A window in which nothing was recorded for two minutes, then one value", w.Snapshot(), []time.Duration{ms})
+	})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		w := percentiles.NewWindow(span, steps)
+		x.Go("A", func() { x.Point("Record"); _ = w.Record(ms) })
+		x.Go("B", func() { x.Point("Record"); _ = w.Record(time.Second) })
+		x.Go("clock", func() { x.Pass(span / steps) })
+		x.Run()
+		step.Equal(t, 2, w.Snapshot().Count(), "Two callers record while the window moves on. Both values stay.")
+	})
+	step.Bubble(t, func(t *step.T) {
+		type call = apart.Call[*percentiles.Window]
+		apart.Pairs(t, func() *percentiles.Window {
+			w := percentiles.NewWindow(span, steps)
+			_ = w.Record(ms)
+			time.Sleep(15 * time.Second) // so that it has to move on
+			return w
+		},
+			call{Name: "Record", Do: func(w *percentiles.Window) { _ = w.Record(time.Second) }},
+			call{Name: "Snapshot", Do: func(w *percentiles.Window) { w.Snapshot() }},
+		)
 	})
 }
 
-func recordIn(t *testing.T, w *percentiles.Window, d time.Duration) {
+// ages records single values, and expects each in a window until it is as old as the span, and no more one step after that.
+func ages(t *step.T, span time.Duration, steps int) {
 	t.Helper()
-	if err := w.Record(d); err != nil {
-		t.Fatalf("Record(%v) in a window was refused: %v", d, err)
+	w, each := percentiles.NewWindow(span, steps), span/time.Duration(steps)
+	for _, offset := range []time.Duration{0, 1, each / 3, each - 1, each, span - 1, 100*span + each/2} {
+		time.Sleep(2*span + offset) // so that steps begin at any point of what follows
+		step.NoError(t, w.Record(ms), "A window should count 1ms.")
+		recorded := time.Now()
+		for _, age := range []time.Duration{0, each - 1, each, span / 2, span - 1, span} {
+			time.Sleep(age - time.Since(recorded))
+			step.Equal(t, 1, w.Snapshot().Count(), "A value of age %v should be in a window of %v with %d steps.", age, span, steps)
+		}
+		time.Sleep(each)
+		step.Equal(t, 0, w.Snapshot().Count(), "A value of age %v is too old for a window of %v and %d steps.", span+each, span, steps)
 	}
 }
 
 // A stall counts for every request that it held up, and not only for the one that was under way.
 func TestHonestMeasurement(t *testing.T) {
-	const n, interval = 2_000, 10 * time.Millisecond
-	const from, until = 5 * time.Second, 6 * time.Second // of 20 s
-
-	// The truth, request by request: each begins when it is due, when the stall is over, or after the one before.
-	var truth []time.Duration
+	const n, interval = 2_000, 10 * ms
+	const from, until = 5 * time.Second, 6 * time.Second // the server stands still
+	// The truth: each call begins when it is due, or when the one before has returned.
+	var begins, truth []time.Duration
 	var free time.Duration
+	serve := func(began time.Duration) (ends time.Duration) {
+		if began >= from && began < until {
+			began = until
+		}
+		return began + ms
+	}
 	for i := range n {
 		due := time.Duration(i) * interval
-		begin := max(due, free)
-		if begin >= from && begin < until {
-			begin = until
-		}
-		free = begin + service
+		begins = append(begins, max(due, free))
+		free = serve(max(due, free))
 		truth = append(truth, free-due)
 	}
 
-	bubble.Run(t, func(t *testing.T) {
-		h := percentiles.NewHistogram()
-		server := stallingServer{began: time.Now(), from: from, until: until}
-		var began []time.Duration
+	step.Bubble(t, func(t *step.T) {
+		start, h, calls := time.Now(), of(t), 0
 		err := percentiles.Pace(h, n, interval, func() {
-			began = append(began, time.Since(server.began))
-			server.call()
+			step.Expect(t, calls < n, "Pace should make %d calls. It makes one more.", n)
+			at := time.Since(start)
+			step.Equal(t, begins[calls], at, "Call %d begins when it is due, or else when the one before has returned.", calls)
+			step.Equal(t, uint64(calls), h.Count(), "Pace records each call before the next one begins.")
+			calls++
+			time.Sleep(serve(at) - at)
 		})
-		if err != nil {
-			t.Fatalf("Pace failed: %v", err)
-		}
-		if len(began) != n {
-			t.Fatalf("Pace made %d calls, and was to make %d.", len(began), n)
-		}
-		for i, at := range began {
-			if want := time.Duration(i)*interval + truth[i] - service; at != want && (at != from || want != until) {
-				t.Fatalf("Call %d began after %v. It was due after %v, and the one before had returned after %v.",
-					i, at, time.Duration(i)*interval, time.Duration(max(0, i-1))*interval+truth[max(0, i-1)])
-			}
-		}
-		got, want := quantile(t, "Pace", h, 0.99), exact(slices.Sorted(slices.Values(truth)), 0.99)
-		if least, most := allowed(want); got < least || got > most {
-			t.Fatalf("The server stood still for %v of %v, and %d requests were due meanwhile. Pace measured a p99 of %v; from when "+
-				"the requests were due it is %v.", until-from, n*interval, (until-from)/interval, got, want)
-		}
-		holds(t, "Pace on a server that stalls", h, truth)
-		if err := percentiles.Pace(h, 0, interval, func() { t.Error("Pace was to make no calls, and made one.") }); err != nil {
-			t.Fatalf("Pace with no calls to make failed: %v", err)
-		}
+		step.NoError(t, err, "Pace should succeed.")
+		step.Equal(t, n, calls, "Pace should make all of the calls that it is asked for.")
+		holds(t, "Pace, while the server stood still for 1s of 20s and 100 requests were due", h, truth)
+
+		h = of(t)
+		step.NoError(t, percentiles.Pace(h, 0, interval, func() { t.Error("Pace should make no call.") }), "Nothing is to be done.")
+		step.NoError(t, percentiles.Pace(h, 3, 0, func() { time.Sleep(ms) }), "Three calls are due at once.")
+		holds(t, "Three calls of 1ms each, all due at once", h, []time.Duration{ms, 2 * ms, 3 * ms})
+		h, calls = full(t, 1), 0
+		err = percentiles.Pace(h, 4, interval, func() { calls++ })
+		step.Equal(t, percentiles.ErrOverflow, err, "Pace on a histogram that has room for one value.")
+		step.Equal(t, 2, calls, "The histogram refuses the second value, so Pace makes no third call.")
+		defer func() { step.Equal(t, any("broken"), recover(), "A call runs on the goroutine of Pace's caller.") }()
+		_ = percentiles.Pace(h, 1, interval, func() { panic("broken") })
 	})
 
-	h := percentiles.NewHistogram()
-	if err := h.RecordCorrected(35*time.Millisecond, interval); err != nil {
-		t.Fatalf("RecordCorrected(35ms, 10ms) failed: %v", err)
-	}
-	holds(t, "RecordCorrected(35ms, 10ms)", h, []time.Duration{35 * time.Millisecond, 25 * time.Millisecond, 15 * time.Millisecond})
-	for _, tt := range []struct {
-		d, interval time.Duration
-		want        int
-		why         string
-	}{
-		{10 * time.Millisecond, interval, 1, "the next request was due just when the answer came"},
-		{0, interval, 1, "nothing was missed"},
-		{20*time.Millisecond - 1, interval, 1, "what is left is shorter than the interval"},
-		{20 * time.Millisecond, interval, 2, "what is left is just the interval"},
-		{100_000, 1, 100_000, "every nanosecond a request was due"},
-		{longest, longest, 1, "292 years are still only one interval"},
-		{longest, longest / 2, 2, "longest/2 is left, and then 1ns"},
-	} {
-		h := percentiles.NewHistogram()
-		if err := h.RecordCorrected(tt.d, tt.interval); err != nil || h.Count() != uint64(tt.want) {
-			t.Fatalf("RecordCorrected(%v, %v) counted %d values (error %v), and was to count %d: %s.", tt.d, tt.interval, h.Count(), err, tt.want, tt.why)
+	step.Bubble(t, func(t *step.T) {
+		h := of(t)
+		step.NoError(t, h.RecordCorrected(35*ms, interval), "RecordCorrected(35ms, 10ms) should succeed.")
+		holds(t, "RecordCorrected(35ms, 10ms)", h, []time.Duration{35 * ms, 25 * ms, 15 * ms})
+		counts := func(want uint64, d, interval time.Duration, why string) {
+			t.Helper()
+			h := of(t)
+			step.NoError(t, h.RecordCorrected(d, interval), "RecordCorrected(%v, %v) should succeed: %s.", d, interval, why)
+			step.Equal(t, want, h.Count(), "RecordCorrected(%v, %v) counts so many values: %s.", d, interval, why)
+			step.Equal(t, d, h.Max(), "RecordCorrected(%v, %v), the largest value:", d, interval)
+			step.Equal(t, d-time.Duration(want-1)*interval, h.Min(), "RecordCorrected(%v, %v), the smallest value:", d, interval)
 		}
-	}
-	before := look(h)
-	for _, tt := range []struct {
-		d, interval time.Duration
-		want        error
-		why         string
-	}{
-		{time.Second, 0, percentiles.ErrInterval, "no client sends requests without end at once"},
-		{time.Second, -1, percentiles.ErrInterval, "no interval is negative"},
-		{-1, time.Second, percentiles.ErrValue, "no latency is negative"},
-		{longest, 1, percentiles.ErrInterval, "it would count 2^63 values"},
-		{time.Hour, time.Microsecond, percentiles.ErrInterval, "it would count 3,600,000,000 values"},
-	} {
-		if err := h.RecordCorrected(tt.d, tt.interval); !errors.Is(err, tt.want) {
-			t.Fatalf("RecordCorrected(%v, %v) returned the error %v. Expected %q: %s.", tt.d, tt.interval, err, tt.want, tt.why)
+		counts(1, interval, interval, "the next request was due just when the answer came")
+		counts(1, 0, interval, "nothing was missed")
+		counts(1, 2*interval-1, interval, "what is left is shorter than the interval")
+		counts(2, 2*interval, interval, "what is left is just the interval")
+		counts(100_000, 100_000, 1, "every nanosecond a request was due")
+		counts(2, longest, longest/2, "longest/2 + 1ns is left, and then 1ns")
+		before := look(h)
+		refuses := func(d, interval time.Duration, why string, with ...error) {
+			t.Helper()
+			err := h.RecordCorrected(d, interval)
+			ok := errors.Is(err, with[0]) || errors.Is(err, with[len(with)-1])
+			step.Expect(t, ok, "RecordCorrected(%v, %v): %s. The error should be one of %q. It is: %v",
+				d, interval, why, with, err)
 		}
-	}
-	if d := look(h).difference(before); d != "" {
-		t.Fatalf("What RecordCorrected refused changed the histogram all the same: %s.", d)
-	}
+		refuses(time.Second, 0, "no client sends requests without end at once", percentiles.ErrInterval)
+		refuses(time.Second, -1, "no interval is negative", percentiles.ErrInterval)
+		refuses(-1, time.Second, "no latency is negative", percentiles.ErrValue)
+		refuses(-1, 0, "neither is right", percentiles.ErrValue, percentiles.ErrInterval)
+		refuses(1_000_001, 1, "it would count 1,000,001 values", percentiles.ErrInterval)
+		refuses(longest, 1, "it would count 2^63 - 1 values", percentiles.ErrInterval)
+		same(t, before, look(h), "What RecordCorrected refuses changes nothing.")
 
-	// A client that waits for each answer, and sends the next request when one is due again.
-	bubble.Run(t, func(t *testing.T) {
-		naive, corrected := percentiles.NewHistogram(), percentiles.NewHistogram()
-		server := stallingServer{began: time.Now(), from: from, until: until}
-		for time.Since(server.began) < n*interval {
-			sent := time.Now()
-			server.call()
-			took := time.Since(sent)
-			record(t, naive, took)
-			if err := corrected.RecordCorrected(took, interval); err != nil {
-				t.Fatalf("RecordCorrected(%v, %v) failed: %v", took, interval, err)
-			}
-			time.Sleep(interval - time.Since(server.began)%interval)
-		}
-		want := exact(slices.Sorted(slices.Values(truth)), 0.99)
-		got, uncorrected := quantile(t, "RecordCorrected", corrected, 0.99), quantile(t, "Record", naive, 0.99)
-		if got < want-want/20 || got > want+want/20 {
-			t.Fatalf("The server stood still for %v of %v. RecordCorrected gives a p99 of %v; from when the requests were due it is %v "+
-				"(and %v uncorrected). At most 5 %% apart are expected here.", until-from, n*interval, got, want, uncorrected)
-		}
+		h = full(t, 2)
+		before = look(h)
+		step.Equal(t, percentiles.ErrOverflow, h.RecordCorrected(35*ms, interval), "There is room for two values, and these are three.")
+		same(t, before, look(h), "All of the values are counted or none is.")
+		step.NoError(t, h.RecordCorrected(25*ms, interval), "There is room for two values.")
 	})
+	atOnce(t, few, []call{correct}, looks)
+	atOnce(t, few, []call{correct}, []call{correct})
+	atOnce(t, almostFull(t, 3), []call{correct}, []call{recordHigh})
 }
 
 // A histogram comes back from bytes as it was, and goes on from there.
 func TestFurtherBytes(t *testing.T) {
-	r := random(8)
-	for _, tt := range []struct {
-		what   string
-		values []time.Duration
-	}{
-		{"one value", []time.Duration{1234567}},
-		{"no values", nil},
-		{"the extremes", []time.Duration{0, longest}},
-		{"values between 1 ns and 146 years", logUniform(r, 5_000, 1, longest/2)},
-		{"values around 20 ms", normal(r, 5_000, 20*time.Millisecond, 4*time.Millisecond)},
-	} {
-		h := percentiles.NewHistogram()
-		record(t, h, tt.values...)
-		bytes := marshal(t, h)
-		if len(bytes) == 0 || len(bytes) > 128*kib {
-			t.Fatalf("MarshalBinary returned %d bytes for a histogram of %s, and 1 byte to 128 KiB are expected.", len(bytes), tt.what)
+	step.Bubble(t, func(t *step.T) {
+		r := random(8)
+		huge := of(t, logUniform(r, 5_000, 1, longest)...)
+		for range 40 {
+			merge(t, huge, huge)
 		}
-		back := percentiles.NewHistogram()
-		record(t, back, 7*time.Hour) // which is not to stay
-		if err := back.UnmarshalBinary(bytes); err != nil {
-			t.Fatalf("UnmarshalBinary refused what MarshalBinary wrote for %s: %v", tt.what, err)
-		}
-		clear(bytes) // they are the caller's again
-		if d := look(back).difference(look(h)); d != "" {
-			t.Fatalf("A histogram of %s came back from bytes as another one: %s.", tt.what, d)
-		}
-		both, bothBack := percentiles.NewHistogram(), percentiles.NewHistogram()
-		for _, x := range []struct{ h, sum *percentiles.Histogram }{{h, both}, {back, bothBack}} {
-			record(t, x.h, 3*time.Second)
-			record(t, x.sum, time.Second)
-			if err := x.sum.Merge(x.h); err != nil {
-				t.Fatalf("Merging a histogram of %s failed: %v", tt.what, err)
+		comesBack := func(what string, h *percentiles.Histogram) {
+			t.Helper()
+			before := look(h)
+			bytes, err := h.MarshalBinary()
+			step.NoError(t, err, "MarshalBinary should write %s.", what)
+			ok := len(bytes) > 0 && len(bytes) <= 128*kib
+			step.Expect(t, ok, "MarshalBinary should make 1 byte to 128 KiB of %s. It makes %d bytes.", what, len(bytes))
+			back := of(t, 7*time.Hour) // which is not to stay
+			step.NoError(t, back.UnmarshalBinary(bytes), "UnmarshalBinary should accept what MarshalBinary wrote for %s.", what)
+			clear(bytes) // they are the caller's again
+			same(t, before, look(back), "A histogram of %s comes back from bytes as it was.", what)
+			for _, h := range []*percentiles.Histogram{h, back} {
+				record(t, h, 3*time.Second)
+				merge(t, h, of(t, ms))
 			}
+			same(t, look(h), look(back), "A histogram of %s, back from bytes, goes on as the first one does.", what)
 		}
-		if d := look(bothBack).difference(look(both)); d != "" {
-			t.Fatalf("A histogram of %s that came back from bytes records and merges otherwise than before: %s.", tt.what, d)
-		}
+		comesBack("one value", of(t, 1234567))
+		comesBack("no values", of(t))
+		comesBack("the extremes", of(t, 0, longest))
+		comesBack("values around 20 ms", of(t, normal(r, 5_000, 20*ms, 4*ms)...))
+		comesBack("5*10^15 values from 1 ns to 292 years", huge)
+	})
+	marshalling := call{"MarshalBinary", func(p trio) any { bytes, _ := p.h.MarshalBinary(); return bytes }}
+	replace := call{"UnmarshalBinary", func(p trio) any { bytes, _ := p.other.MarshalBinary(); return p.h.UnmarshalBinary(bytes) }}
+	for _, change := range []call{recordLow, recordHigh, mergeOther, correct, replace} {
+		atOnce(t, few, []call{change}, []call{marshalling})
 	}
-}
-
-func marshal(t *testing.T, h *percentiles.Histogram) []byte {
-	t.Helper()
-	bytes, err := h.MarshalBinary()
-	if err != nil {
-		t.Fatalf("MarshalBinary failed: %v", err)
-	}
-	return bytes
+	atOnce(t, few, []call{replace}, looks[:3])
+	atOnce(t, few, []call{replace}, []call{recordLow})
 }
 
 // Bytes from strangers are refused or make a histogram that is right in itself.
 // They cost no more memory than is fair.
 func TestFurtherHostileBytes(t *testing.T) {
-	r := random(9)
-	from := percentiles.NewHistogram()
-	record(t, from, logUniform(r, 300, time.Microsecond, time.Hour)...)
-	good := marshal(t, from)
-	if len(good) == 0 {
-		t.Fatal("MarshalBinary returned no bytes for a histogram of 300 values.")
-	}
-	fresh := func() *percentiles.Histogram {
-		h := percentiles.NewHistogram()
-		record(t, h, 5*time.Millisecond)
-		return h
-	}
-	h, before := fresh(), look(fresh())
-	var start, end runtime.MemStats
-	try := func(what string, bytes []byte, mustFail, measure bool) {
-		t.Helper()
-		if measure {
-			runtime.ReadMemStats(&start)
+	step.Outside(t, func(t *step.T) {
+		r := random(9)
+		fresh := func() *percentiles.Histogram { return of(t, 5*ms) }
+		h, before := fresh(), look(fresh())
+		accepts := func(what string, bytes []byte) bool {
+			t.Helper()
+			var err error
+			used := allocated(func() { err = h.UnmarshalBinary(bytes) })
+			step.Expect(t, used <= 1024*kib, "UnmarshalBinary may allocate 1024 KiB. For %s it allocates %d.", what, used/kib)
+			if err == nil {
+				sound(t, "A histogram made from "+what, h)
+				h = fresh()
+				return true
+			}
+			step.Equal(t, percentiles.ErrFormat, err, "UnmarshalBinary refuses %s.", what)
+			same(t, before, picture{h.Count(), h.Min(), h.Max(), before.quantiles}, "What UnmarshalBinary refuses changes nothing.")
+			return false
 		}
-		err := h.UnmarshalBinary(bytes)
-		if measure {
-			runtime.ReadMemStats(&end)
-			if used := end.TotalAlloc - start.TotalAlloc; used > 1024*kib {
-				t.Fatalf("UnmarshalBinary allocated %d KiB for %s, %d of them. At most 1024 KiB are allowed.", used/kib, what, len(bytes))
+		step.Expect(t, !accepts("no bytes", nil), "UnmarshalBinary should refuse no bytes at all.")
+		for _, from := range []*percentiles.Histogram{of(t, edges()...), of(t, ms), of(t, ms+64, ms+65), full(t, 0)} {
+			good, err := from.MarshalBinary()
+			step.NoError(t, err, "MarshalBinary should succeed.")
+			step.Expect(t, accepts("bytes as they were written", good), "UnmarshalBinary should accept %d values.", from.Count())
+			for cut := 1; cut < len(good); cut += 1 + len(good)/30 {
+				short := accepts("bytes that were cut short", good[:len(good)-cut])
+				step.Expect(t, !short, "UnmarshalBinary should refuse %d bytes of which the last %d are missing.", len(good), cut)
+			}
+			for _, more := range [][]byte{{0}, good, make([]byte, 2_000_000)} {
+				longer := accepts("bytes with more at the end", slices.Concat(good, more))
+				step.Expect(t, !longer, "UnmarshalBinary should refuse %d bytes that are followed by %d more.", len(good), len(more))
+			}
+			for i := range 60 {
+				at := i // each byte of the beginning, where formats keep what matters, then any
+				if i >= min(30, len(good)) {
+					at = r.IntN(len(good))
+				}
+				bytes := slices.Clone(good)
+				for _, flip := range []byte{1, 2, 0x80, 0xff} {
+					bytes[at] = good[at] ^ flip
+					accepts("bytes of which one was changed", bytes)
+				}
+				for i := range min(9, len(bytes)-at) {
+					bytes[at+i] = 0xff // a length, if there is one here, that is far too large
+				}
+				accepts("bytes of which nine were set to 0xff", bytes)
+				for i := range bytes[at:] {
+					bytes[at+i] = byte(r.Uint32())
+				}
+				accepts("bytes that begin well and go on at random", bytes)
 			}
 		}
-		switch {
-		case err == nil && mustFail:
-			t.Fatalf("UnmarshalBinary accepted %s, and was to refuse them: ErrFormat.", what)
-		case err == nil:
-			soundAfter(t, what, h)
-			h = fresh()
-		case !errors.Is(err, percentiles.ErrFormat):
-			t.Fatalf("UnmarshalBinary refused %s with the error %v, and was to do so with ErrFormat.", what, err)
-		case h.Count() != before.count || h.Min() != before.min || h.Max() != before.max:
-			t.Fatalf("UnmarshalBinary refused %s and changed the histogram all the same: %s.", what, look(h).difference(before))
-		}
-	}
-
-	for end := 0; end < len(good); end += 1 + len(good)/200 {
-		try("bytes that were cut short", good[:end], true, false)
-	}
-	try("bytes that were cut short by one", good[:len(good)-1], true, false)
-	try("bytes with one more at the end", append(slices.Clone(good), 0), true, false)
-	try("bytes that come twice", slices.Concat(good, good), true, false)
-	for i := range 300 {
-		at := i // each byte of the beginning, where formats keep what matters, then any
-		if i >= min(100, len(good)) {
-			at = r.IntN(len(good))
-		}
-		for _, flip := range []byte{1, 0x80, 0xff} {
-			bytes := slices.Clone(good)
-			bytes[at] ^= flip
-			try("bytes of which one was changed", bytes, false, i < 20)
-		}
-		bytes := slices.Clone(good)
-		for i := range min(9, len(bytes)-at) {
-			bytes[at+i] = 0xff // a length, if there is one here, that is far too large
-		}
-		try("bytes of which nine were set to 0xff", bytes, false, i < 40)
-		for i := range bytes {
-			bytes[i] = byte(r.Uint32())
-		}
-		bytes = bytes[:r.IntN(len(bytes))]
-		try("bytes at random", bytes, false, false)
-		copy(bytes, good[:min(16, len(good))])
-		try("bytes that begin well and go on at random", bytes, false, false)
-	}
+	})
 }
 
-// soundAfter checks that a histogram made from changed bytes is right in itself.
-func soundAfter(t *testing.T, what string, h *percentiles.Histogram) {
+// sound expects that a histogram made from changed bytes is right in itself.
+func sound(t testing.TB, what string, h *percentiles.Histogram) {
 	t.Helper()
-	switch least, most := h.Min(), h.Max(); {
-	case h.Count() > 1<<53:
-		t.Fatalf("UnmarshalBinary accepted %s that count %d values, and at most 2^53 are counted.", what, h.Count())
-	case h.Count() == 0 && (least != 0 || most != 0):
-		t.Fatalf("UnmarshalBinary accepted %s that make an empty histogram with the extremes %v and %v.", what, least, most)
-	case h.Count() == 0:
+	count, least, most := h.Count(), h.Min(), h.Max()
+	if count == 0 {
+		same(t, picture{}, look(h), "%s counts nothing.", what)
 		return
-	case least < 0 || least > most:
-		t.Fatalf("UnmarshalBinary accepted %s that make a minimum of %v and a maximum of %v.", what, least, most)
-	case quantile(t, what, h, 0) != least || quantile(t, what, h, 1) != most:
-		t.Fatalf("UnmarshalBinary accepted %s that make a histogram whose quantiles 0 and 1 are not its extremes.", what)
 	}
-	inOrder(t, "A histogram that UnmarshalBinary made from "+what, h)
-	if err := h.Merge(h); err != nil && !errors.Is(err, percentiles.ErrOverflow) {
-		t.Fatalf("A histogram made from %s cannot be merged: %v", what, err)
+	step.Expect(t, count <= 1<<53, "%s should count at most 2^53 values. It counts %d.", what, count)
+	step.Expect(t, least >= 0 && (count > 1 || least == most), "%s cannot count %d values from %v to %v.", what, count, least, most)
+	inOrder(t, what, h)
+	near(t, what, 5e-324, least, quantile(t, what, h, 5e-324)) // the first value and the last, as the buckets have them
+	near(t, what, math.Nextafter(1, 0), most, quantile(t, what, h, math.Nextafter(1, 0)))
+	if count < 1<<53 {
+		record(t, h, ms)
+		step.Equal(t, count+1, h.Count(), "%s counts a value more.", what)
 	}
 }
 
 // Most pages of a hundred calls meet the p99 of one.
 func TestFurtherFanOut(t *testing.T) {
-	for _, tt := range []struct {
-		q     float64
-		calls int
-		want  float64
-		why   string
-	}{
-		{0.99, 100, 0.6339676587267709, "1 - 0.99^100: nearly two pages of three"},
-		{0.99, 1, 0.01, "one call in a hundred is beyond the p99"},
-		{0.5, 2, 0.75, "only a quarter of pages has two fast calls"},
-		{0.999, 100, 0.09520785288375544, "1 - 0.999^100: still one page of ten"},
-		{0.9999, 5, 0.000499900009999, "five chances of one in ten thousand"},
-		{0.99, 0, 0, "no call, no slow one"},
-		{1, 1000, 0, "all calls are fast"},
-		{0, 3, 1, "no call is fast"},
-	} {
-		if got := percentiles.SlowChance(tt.q, tt.calls); math.IsNaN(got) || math.Abs(got-tt.want) > 1e-9 {
-			t.Fatalf("SlowChance(%v, %d) is %v, and was to be %v: %s.", tt.q, tt.calls, got, tt.want, tt.why)
+	step.Outside(t, func(t *step.T) {
+		is := func(want, q float64, calls int, why string) {
+			t.Helper()
+			got := percentiles.SlowChance(q, calls)
+			step.Expect(t, math.Abs(got-want) <= 1e-9, "SlowChance(%v, %d) should be %v: %s. It is %v.", q, calls, want, why, got)
 		}
-	}
-
-	// The same by trial: 20,000 pages of 100 calls with latencies as they fall.
-	r := random(10)
-	calls := logUniform(r, 100_000, time.Millisecond, time.Second)
-	h := percentiles.NewHistogram()
-	record(t, h, calls...)
-	p99 := quantile(t, "A histogram of 100,000 calls", h, 0.99)
-	slow := 0
-	for range 20_000 {
-		for range 100 {
-			if calls[r.IntN(len(calls))] > p99 {
-				slow++
-				break
-			}
-		}
-	}
-	got, want := float64(slow)/20_000, percentiles.SlowChance(0.99, 100)
-	t.Logf("%.1f %% of 20,000 pages met a call beyond the p99 of %v", 100*got, p99)
-	if math.Abs(got-want) > 0.05 {
-		t.Fatalf("SlowChance(0.99, 100) is %.3f, and of 20,000 pages of 100 calls a share of %.3f met one beyond the p99 of %v.", want, got, p99)
-	}
+		is(0.6339676587267709, 0.99, 100, "1 - 0.99^100, nearly two pages of three")
+		is(0.6321207427893355, 0.999999, 1_000_000, "a million chances of one in a million")
+		is(0, 0.99, 0, "no call, no slow one")
+		is(0, 0, 0, "no call, no slow one")
+		is(0, 1, 1000, "all calls are fast")
+		is(1, 0, 3, "no call is fast")
+	})
 }

@@ -24,40 +24,33 @@ var (
 	ErrFormat   = errors.New("these bytes are no histogram")
 )
 
-// Quantile returns the q-quantile of the values by nearest rank: the smallest of them that has a share of at least q of
-// all values at or below it. The values may be in any order and are not changed.
+// Quantile returns the q-quantile of the values by nearest rank. They may be in any order and are not changed.
 func Quantile(values []time.Duration, q float64) (time.Duration, error) {
-	if err := checkQuantile(q, len(values)); err != nil {
+	r, err := rank(q, len(values))
+	if err != nil {
 		return 0, err
 	}
-	return slices.Sorted(slices.Values(values))[rank(q, len(values))-1], nil
+	return slices.Sorted(slices.Values(values))[r-1], nil
 }
 
-func checkQuantile(q float64, n int) error {
+// rank returns the smallest r with a share r/n of at least q. It does not round q*n up: 0.07*100 is a little more than 7.
+func rank(q float64, n int) (int, error) {
 	switch {
 	case !(q >= 0 && q <= 1): // NaN too
-		return ErrQuantile
+		return 0, ErrQuantile
 	case n == 0:
-		return ErrEmpty
+		return 0, ErrEmpty
 	}
-	return nil
-}
-
-// rank returns the smallest rank r, counted from 1, that has a share r/n of at least q. It compares shares and does not
-// round q*n up: 0.07*100 is a little more than 7 in a float64, while 7/100 is the very number that 0.07 is.
-func rank(q float64, n int) int {
-	return 1 + sort.Search(n-1, func(i int) bool { return float64(i+1)/float64(n) >= q })
+	return 1 + sort.Search(n-1, func(i int) bool { return float64(i+1)/float64(n) >= q }), nil
 }
 
 const (
 	subBuckets = 64                        // in each power of two, so half a bucket is at most 1/128 of a value in it
 	buckets    = (63 - 7 + 2) * subBuckets // up to the longest Duration
 	maxCount   = 1 << 53                   // as far as float64(count) is exact
-	maxMissed  = 1_000_000                 // that RecordCorrected adds
 )
 
-// bucketOf returns the bucket of a latency: its seven highest bits and how many bits follow them. Below 128 ns each
-// value has its own.
+// bucketOf returns the bucket of a latency: its seven highest bits, and how many bits follow them.
 func bucketOf(d time.Duration) int {
 	shift := max(0, bits.Len64(uint64(d))-7)
 	return shift*subBuckets + int(d>>shift)
@@ -66,18 +59,16 @@ func bucketOf(d time.Duration) int {
 // middle returns the latency that stands for a bucket.
 func middle(bucket int) time.Duration {
 	shift := max(0, bucket/subBuckets-1)
-	lower := time.Duration(bucket-shift*subBuckets) << shift
-	return lower + (1<<shift)/2
+	return time.Duration(bucket-shift*subBuckets)<<shift + (1<<shift)/2
 }
 
-// A Histogram counts latencies in bounded memory and tells their quantiles with an error of at most 1 % from 1 µs to
-// 1 h. It is safe for concurrent use.
+// A Histogram counts latencies in bounded memory and tells their quantiles. It is safe for concurrent use.
 type Histogram struct {
 	mu    sync.Mutex // guards state
 	state state
 }
 
-// state is what a histogram knows. It is copied as a value.
+// state is what a histogram knows. Its zero value is empty, and it is copied as a value.
 type state struct {
 	counts   [buckets]uint64
 	count    uint64
@@ -85,57 +76,51 @@ type state struct {
 }
 
 // NewHistogram returns an empty histogram.
-func NewHistogram() *Histogram {
-	return new(Histogram)
-}
+func NewHistogram() *Histogram { return new(Histogram) }
 
-// Record counts one latency. A negative one is refused with ErrValue.
-func (h *Histogram) Record(d time.Duration) error {
-	return h.RecordCorrected(d, math.MaxInt64) // an interval in which nothing is missed
-}
+// Record counts one latency: no other was due meanwhile.
+func (h *Histogram) Record(d time.Duration) error { return h.RecordCorrected(d, math.MaxInt64) }
 
-// RecordSeconds counts one latency in seconds. NaN and what is negative are refused with ErrValue; what is too long for
-// a Duration counts as the longest Duration.
+// RecordSeconds counts one latency in seconds. What is too long for a Duration counts as the longest one.
 func (h *Histogram) RecordSeconds(s float64) error {
-	ns := math.Round(s * 1e9)
-	switch {
+	switch ns := math.Round(s * 1e9); {
 	case !(s >= 0): // NaN too, for which every comparison is false
 		return ErrValue
 	case ns >= math.MaxInt64: // Go does not say what converting it would give
 		return h.Record(math.MaxInt64)
+	default:
+		return h.Record(time.Duration(ns))
 	}
-	return h.Record(time.Duration(ns))
 }
 
-// RecordCorrected counts one latency d as a client measures it that means to send a request every interval, but waits
-// for each answer before it sends the next. For the requests that it should have sent meanwhile it also counts
-// d-interval, d-2*interval and so on, down to the last that is not shorter than the interval.
+// RecordCorrected counts d, d-interval, d-2*interval and so on, down to the last that is at least the interval.
 func (h *Histogram) RecordCorrected(d, interval time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state.record(d, interval)
+}
+
+func (s *state) record(d, interval time.Duration) error {
 	switch {
 	case d < 0:
 		return ErrValue
-	case interval <= 0 || d/interval > maxMissed:
+	case interval <= 0 || d/interval > 1_000_000:
 		return ErrInterval
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.state.count+max(1, uint64(d/interval)) > maxCount {
+	n := max(1, uint64(d/interval))
+	if s.count+n > maxCount {
 		return ErrOverflow
 	}
-	h.state.add(d)
-	for missed := d - interval; missed >= interval; missed -= interval {
-		h.state.add(missed)
+	for range n {
+		if s.count == 0 || d < s.min {
+			s.min = d
+		}
+		s.max = max(s.max, d)
+		s.counts[bucketOf(d)]++
+		s.count++
+		d -= interval
 	}
 	return nil
-}
-
-func (s *state) add(d time.Duration) {
-	if s.count == 0 {
-		s.min, s.max = d, d
-	}
-	s.min, s.max = min(s.min, d), max(s.max, d)
-	s.counts[bucketOf(d)]++
-	s.count++
 }
 
 // Quantile returns the q-quantile of the values recorded so far. For 0 and 1 it is exact.
@@ -143,19 +128,18 @@ func (h *Histogram) Quantile(q float64) (time.Duration, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := &h.state
-	if err := checkQuantile(q, int(s.count)); err != nil {
+	r, err := rank(q, int(s.count))
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	switch q {
-	case 0:
+	case q == 0:
 		return s.min, nil
-	case 1:
+	case q == 1:
 		return s.max, nil
 	}
-	left, bucket := uint64(rank(q, int(s.count))), 0
-	for left > s.counts[bucket] {
+	bucket := 0
+	for left := uint64(r); left > s.counts[bucket]; bucket++ {
 		left -= s.counts[bucket]
-		bucket++
 	}
 	return min(max(middle(bucket), s.min), s.max), nil
 }
@@ -187,75 +171,65 @@ func (h *Histogram) Merge(other *Histogram) error {
 	o := other.copy()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state.merge(o)
+	return h.state.merge(&o)
 }
 
-func (h *Histogram) copy() *state {
+func (h *Histogram) copy() state {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.state
-	return &s
+	return h.state
 }
 
 func (s *state) merge(o *state) error {
 	switch {
-	case o.count == 0: // has no min and max
+	case o.count == 0: // has no min
 		return nil
 	case s.count+o.count > maxCount:
 		return ErrOverflow
 	case s.count == 0:
-		*s = *o
-		return nil
+		s.min = o.min
 	}
-	for i, n := range o.counts {
-		s.counts[i] += n
+	for i := range s.counts {
+		s.counts[i] += o.counts[i]
 	}
 	s.count += o.count
 	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
 	return nil
 }
 
-// MarshalBinary returns the histogram as bytes for UnmarshalBinary: min, max and the count of every bucket as varints, so
-// that no length is in it and an empty bucket takes one byte.
+// MarshalBinary writes min, max and the count of every bucket as varints: there is no length that could be wrong.
 func (h *Histogram) MarshalBinary() ([]byte, error) {
 	s := h.copy()
-	out := binary.AppendUvarint(nil, uint64(s.min))
-	out = binary.AppendUvarint(out, uint64(s.max))
+	out := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(s.min)), uint64(s.max))
 	for _, n := range s.counts {
 		out = binary.AppendUvarint(out, n)
 	}
 	return out, nil
 }
 
-// UnmarshalBinary makes h the histogram that MarshalBinary wrote. Other bytes are refused with ErrFormat, and h stays
-// as it was.
+// UnmarshalBinary makes h the histogram that MarshalBinary wrote. If it fails, h stays as it was.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
-	next := func() uint64 {
+	var fields [2 + buckets]uint64
+	for i := range fields {
 		n, size := binary.Uvarint(data)
-		if size <= 0 { // they end here or are no number, and so for whoever asks next
-			data = nil
-			return math.MaxUint64
+		if size <= 0 { // they end here, or this is no number
+			return ErrFormat
 		}
-		data = data[size:]
-		return n
+		fields[i], data = n, data[size:]
 	}
-	s := &state{min: time.Duration(next()), max: time.Duration(next())}
-	first, last := 0, 0
-	for i := range s.counts {
-		n := next()
+	s := &state{min: time.Duration(fields[0]), max: time.Duration(fields[1])}
+	first, last := buckets, 0 // in use
+	for i, n := range fields[2:] {
 		if n > maxCount-s.count {
 			return ErrFormat
 		}
 		if n > 0 {
-			if s.count == 0 {
-				first = i
-			}
-			last = i
+			first, last = min(first, i), i
 		}
-		s.counts[i] = n
-		s.count += n
+		s.counts[i], s.count = n, s.count+n
 	}
-	if len(data) > 0 || s.min < 0 || s.min > s.max || bucketOf(s.min) != first || bucketOf(s.max) != last {
+	if len(data) > 0 || s.min < 0 || s.min > s.max || s.count == 1 && s.min != s.max ||
+		bucketOf(s.min) != min(first, last) || bucketOf(s.max) != last { // if all are empty, that of 0
 		return ErrFormat
 	}
 	h.mu.Lock()
@@ -264,24 +238,19 @@ func (h *Histogram) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// A Window keeps the latencies of the last while. It is safe for concurrent use, goes by [time.Now], and keeps nothing
-// running.
+// A Window keeps the latencies of the last while. It is safe for concurrent use, and keeps no goroutine running.
 type Window struct {
 	start time.Time
 	step  time.Duration
 
-	mu      sync.Mutex   // guards what follows
-	parts   []*Histogram // one for each step of the span, and one that is being filled
-	current int          // the number of the step since start that the part at current%len(parts) is for
+	mu      sync.Mutex // guards what follows
+	parts   []state    // one for each step of the span, and one that is being filled
+	current int        // the number of the step since start that the part at current%len(parts) is for
 }
 
 // NewWindow returns a window on the last span, which moves on in steps of span/steps.
 func NewWindow(span time.Duration, steps int) *Window {
-	w := &Window{start: time.Now(), step: span / time.Duration(steps), parts: make([]*Histogram, steps+1)}
-	for i := range w.parts {
-		w.parts[i] = NewHistogram()
-	}
-	return w
+	return &Window{start: time.Now(), step: span / time.Duration(steps), parts: make([]state, steps+1)}
 }
 
 // Record counts one latency now, as [Histogram.Record] does.
@@ -289,7 +258,7 @@ func (w *Window) Record(d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rotate()
-	return w.parts[w.current%len(w.parts)].Record(d)
+	return w.parts[w.current%len(w.parts)].record(d, math.MaxInt64)
 }
 
 // Snapshot returns a histogram of its own with the values that are now in the window.
@@ -298,24 +267,22 @@ func (w *Window) Snapshot() *Histogram {
 	defer w.mu.Unlock()
 	w.rotate()
 	all := NewHistogram()
-	for _, part := range w.parts {
-		_ = all.Merge(part) // no one records 2^53 values
+	for i := range w.parts {
+		_ = all.state.merge(&w.parts[i]) // nobody records 2^53 values
 	}
 	return all
 }
 
-// rotate empties the parts whose time has passed, all of them after a long pause. It is called with mu held.
+// rotate empties the parts whose time has passed. It reads the clock with mu held: one read before may be behind current.
 func (w *Window) rotate() {
 	now := int(time.Since(w.start) / w.step)
 	for i := range min(now-w.current, len(w.parts)) {
-		w.parts[(now-i)%len(w.parts)] = NewHistogram()
+		w.parts[(now-i)%len(w.parts)] = state{}
 	}
 	w.current = now
 }
 
-// Pace makes n calls, one after the other. The first is due at once and each further one an interval after the one
-// before was due. A call begins when it is due, or as soon as the one before has returned if that is later. Pace records
-// how long after it was due each call returned.
+// Pace makes n calls, of which one is due every interval, and records how long after it was due each of them returned.
 func Pace(h *Histogram, n int, interval time.Duration, call func()) error {
 	due := time.Now()
 	for range n {
@@ -329,8 +296,5 @@ func Pace(h *Histogram, n int, interval time.Duration, call func()) error {
 	return nil
 }
 
-// SlowChance returns how likely it is that at least one of so many independent calls takes longer than the q-quantile
-// of one call.
-func SlowChance(q float64, calls int) float64 {
-	return 1 - math.Pow(q, float64(calls))
-}
+// SlowChance returns how likely it is that at least one of so many independent calls is beyond the q-quantile of one.
+func SlowChance(q float64, calls int) float64 { return 1 - math.Pow(q, float64(calls)) }
