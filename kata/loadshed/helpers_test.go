@@ -7,15 +7,16 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/loadshed"
+	"github.com/backend-kata/dojo/pkg/interleave"
 	"github.com/backend-kata/dojo/pkg/loadgen"
 )
 
@@ -34,9 +35,11 @@ type shop struct {
 	station *loadgen.Station
 	reached atomic.Int64 // requests that reached the server
 	dead    atomic.Int64 // those of them whose client had gone away before
+	drawn   atomic.Int64 // random numbers
 
-	mu     sync.Mutex // guards random
+	mu     sync.Mutex // guards what follows
 	random *rand.Rand
+	last   *http.Request // that the server got
 }
 
 func open() *shop {
@@ -47,6 +50,7 @@ func open() *shop {
 		Critical:  func(r *http.Request) bool { return r.Header.Get("Critical") != "" },
 		Tenant:    func(r *http.Request) string { return r.Header.Get("Tenant") },
 		Random: func() float64 {
+			s.drawn.Add(1)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return s.random.Float64()
@@ -58,11 +62,17 @@ func open() *shop {
 // serve is the server. What a request costs is known by its number.
 func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
 	s.reached.Add(1)
+	s.mu.Lock()
+	s.last = r
+	s.mu.Unlock()
 	if r.Context().Err() != nil {
 		s.dead.Add(1)
 	}
-	if r.Header.Get("Panic") != "" {
+	switch r.Header.Get("End") {
+	case "panic":
 		panic(http.ErrAbortHandler)
+	case "exit":
+		runtime.Goexit()
 	}
 	seed, _ := strconv.Atoi(r.Header.Get("Seed"))
 	number, _ := strconv.Atoi(r.Header.Get("Number"))
@@ -86,8 +96,9 @@ type clients struct {
 }
 
 // run lets all of these send at once, and returns a report for each when the
-// server has nothing left to do.
-func (s *shop) run(ctx context.Context, all ...clients) []*loadgen.Report {
+// server has nothing left to do. What was not refused was served by the server.
+func (s *shop) run(t *step.T, all ...clients) []*loadgen.Report {
+	t.Helper()
 	reports := make([]*loadgen.Report, len(all))
 	var under sync.WaitGroup
 	for i, c := range all {
@@ -96,16 +107,25 @@ func (s *shop) run(ctx context.Context, all ...clients) []*loadgen.Report {
 			if c.attempts > 1 {
 				send = loadgen.Retry(send, 2*time.Second, c.attempts)
 			}
-			reports[i] = loadgen.Open{Arrivals: c.pattern.Poisson(uint64(c.seed)), Objective: objective}.Run(ctx, send)
+			reports[i] = loadgen.Open{Arrivals: c.pattern.Poisson(uint64(c.seed)), Objective: objective}.Run(t.Context(), send)
 		})
 	}
 	under.Wait()
 	time.Sleep(10 * time.Minute) // what clients gave up is still worked on, and ends before the verdict
+	for i, r := range reports {
+		t.Tell("clients %d are done:\n\n%v\n%s", i+1, r, r.Timeline())
+	}
+	for _, r := range reports {
+		step.Equal(t, 0, r.Failed, "Requests of %d that were neither served by the server nor refused with 503:", r.Sent)
+	}
 	return reports
 }
 
 // alone is run for one kind.
-func (s *shop) alone(ctx context.Context, c clients) *loadgen.Report { return s.run(ctx, c)[0] }
+func (s *shop) alone(t *step.T, c clients) *loadgen.Report {
+	t.Helper()
+	return s.run(t, c)[0]
+}
 
 func (s *shop) send(c clients) loadgen.Send {
 	return func(ctx context.Context, n int) error {
@@ -122,20 +142,14 @@ func (s *shop) send(c clients) loadgen.Send {
 }
 
 func newRequest(ctx context.Context) *http.Request {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://shop.test/order", http.NoBody)
-	if err != nil {
-		panic(err)
-	}
-	return r
+	return httptest.NewRequestWithContext(ctx, http.MethodPost, "http://shop.test/order", http.NoBody)
 }
 
 // ask sends one request through the front.
 func (s *shop) ask(r *http.Request) *answer {
 	a := &answer{header: http.Header{}}
 	s.front.ServeHTTP(a, r)
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
+	a.WriteHeader(http.StatusOK)
 	return a
 }
 
@@ -145,6 +159,7 @@ type answer struct {
 	status int
 }
 
+func (a *answer) String() string              { return fmt.Sprintf("the status %d", a.status) }
 func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) Write(p []byte) (int, error) { a.WriteHeader(http.StatusOK); return len(p), nil }
 func (a *answer) WriteHeader(status int) {
@@ -156,72 +171,125 @@ func (a *answer) WriteHeader(status int) {
 var errMadeUp = errors.New("an answer that is not the server's")
 
 func (a *answer) err() error {
-	err := loadgen.Answer(a.status, a.header)
-	if err == nil && a.header.Get("Served") == "" {
-		return errMadeUp
+	if err := loadgen.Answer(a.status, a.header); err != nil || a.header.Get("Served") != "" {
+		return err
 	}
-	return err
+	return errMadeUp
 }
 
 // panics sends a request that panics on the server. It returns what came
 // through of the panic, and the answer if there was none.
 func (s *shop) panics(ctx context.Context) (value any, a *answer) {
 	r := newRequest(ctx)
-	r.Header.Set("Panic", "yes")
+	r.Header.Set("End", "panic")
 	defer func() { value = recover() }()
 	return nil, s.ask(r)
 }
 
+// exits sends a request with which the server ends the goroutine. It returns only
+// if that was kept from the caller.
+func (s *shop) exits(ctx context.Context) *answer {
+	r := newRequest(ctx)
+	r.Header.Set("End", "exit")
+	return s.ask(r)
+}
+
+// bare is a handler that is given no more than it must have.
+func bare(workers int, server http.HandlerFunc) http.Handler {
+	return loadshed.New(loadshed.Config{Objective: objective, Workers: workers}, server)
+}
+
 // rush sends as many requests at a time as there are clients, again and again,
-// to a server that takes no work. It shares no lock between the clients, which
-// would hide a data race from -race. It returns how many were not served.
-func rush(ctx context.Context, clients, each int) int64 {
-	front := loadshed.New(loadshed.Config{Objective: objective, Workers: workers}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// to a server that takes no work. It returns how many were not served.
+func rush(t *step.T, clients, each int) int {
+	front := bare(workers, func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(time.Millisecond) // all at once
 		w.Header().Set("Served", "yes")
-	}))
+	})
 	var unserved atomic.Int64
-	var under sync.WaitGroup
-	for range clients {
-		under.Go(func() {
-			for range each {
-				a := &answer{header: http.Header{}}
-				front.ServeHTTP(a, newRequest(ctx))
-				if a.header.Get("Served") == "" {
-					unserved.Add(1)
-				}
+	step.AtOnce(t, clients, func(int) {
+		for range each {
+			if (&shop{front: front}).ask(newRequest(t.Context())).err() != nil {
+				unserved.Add(1)
 			}
-		})
-	}
-	under.Wait()
-	return unserved.Load()
+		}
+	})
+	return int(unserved.Load())
 }
 
-// A timed answer.
-type timed struct {
-	*answer
-	took time.Duration
+// A hall is a handler and a server that stands still until it opens. A quick
+// request does not wait for that.
+type hall struct {
+	front        http.Handler
+	opens        chan struct{}
+	inside, most atomic.Int64
 }
 
-// crowd sends n requests at once to a server that stands still until all who
-// are refused know it, and then works again.
-func (s *shop) crowd(ctx context.Context, n int, body *unread) []timed {
-	answers := make([]timed, n)
-	var under sync.WaitGroup
-	for i := range answers {
-		under.Go(func() {
-			start := time.Now()
-			r := newRequest(ctx)
-			r.Header.Set("Number", strconv.Itoa(i))
-			r.Body = body
-			answers[i].answer = s.ask(r)
-			answers[i].took = time.Since(start)
-		})
-	}
-	time.Sleep(2 * objective)
-	s.station.Add(workers)
-	under.Wait()
-	return answers
+func newHall(x *interleave.Schedule) *hall {
+	h := &hall{opens: make(chan struct{})}
+	h.front = loadshed.New(loadshed.Config{
+		Objective: objective,
+		Workers:   workers,
+		Tenant:    func(r *http.Request) string { return r.Header.Get("Tenant") },
+	}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		h.most.Store(max(h.most.Load(), h.inside.Add(1)))
+		defer h.inside.Add(-1)
+		if r.Header.Get("Quick") != "" {
+			x.Point("is with the server")
+			return
+		}
+		<-h.opens
+	}))
+	return h
+}
+
+// come sends a request that stays, and reports whether it was let in.
+func (h *hall) come(t *step.T, tenant string) bool {
+	before := h.inside.Load()
+	r := newRequest(t.Context())
+	r.Header.Set("Tenant", tenant)
+	step.Start(t, func() bool { h.front.ServeHTTP(&answer{header: http.Header{}}, r); return true })
+	return h.inside.Load() > before
+}
+
+// quick sends a request that does not stay.
+func (h *hall) quick(ctx context.Context, tenant string) {
+	r := newRequest(ctx)
+	r.Header = http.Header{"Tenant": {tenant}, "Quick": {"yes"}}
+	h.front.ServeHTTP(&answer{header: http.Header{}}, r)
+}
+
+// A nest is a handler before a server that asks it again, so that all these
+// requests are inside at a time, on one goroutine.
+type nest struct {
+	ctx   context.Context //nolint:containedctx // of the step
+	front http.Handler
+}
+
+func newNest(ctx context.Context) *nest {
+	n := &nest{ctx: ctx}
+	n.front = bare(1, func(_ http.ResponseWriter, r *http.Request) {
+		if deeper, _ := strconv.Atoi(r.Header.Get("Deeper")); deeper > 0 {
+			n.ask(deeper - 1)
+		}
+	})
+	return n
+}
+
+// ask sends a request that asks again so many times, each within the one before.
+func (n *nest) ask(deeper int) { n.askWithin(n.ctx, deeper) }
+
+// askInVain sends a request whose client has gone away.
+func (n *nest) askInVain() {
+	gone, cancel := context.WithCancel(n.ctx)
+	cancel()
+	n.askWithin(gone, 0)
+}
+
+func (n *nest) askWithin(ctx context.Context, deeper int) {
+	r := newRequest(ctx)
+	r.Header.Set("Deeper", strconv.Itoa(deeper))
+	n.front.ServeHTTP(&answer{header: http.Header{}}, r)
 }
 
 // An unread body counts how often it is read.
@@ -229,30 +297,3 @@ type unread struct{ reads atomic.Int64 }
 
 func (u *unread) Read([]byte) (int, error) { u.reads.Add(1); return 0, io.EOF }
 func (u *unread) Close() error             { return nil }
-
-// overload sends a multiple of the capacity for 10 s.
-func overload(t *testing.T, times float64) {
-	t.Helper()
-	r := open().alone(t.Context(), clients{pattern: loadgen.Steady(times*capacity, 10*time.Second), seed: 1})
-	honest(t, r)
-	inTime(t, r)
-	got := r.Between(settling, r.To)
-	require.GreaterOrEqual(t, got.Goodput(), enough, "at %v times the capacity, %v good answers a second were expected from %v on; there were %.1f%s", times, enough, settling, got.Goodput(), story(r))
-}
-
-// honest says that what was not refused was served by the server.
-func honest(t *testing.T, r *loadgen.Report) {
-	t.Helper()
-	require.Zero(t, r.Failed, "a request was expected to be served by the server or to be refused with 503; %d of %d got another answer, without the server\n\n%v", r.Failed, r.Sent, r)
-}
-
-// inTime says that of what was served after the settling time, hardly anything was late.
-func inTime(t *testing.T, r *loadgen.Report) {
-	t.Helper()
-	part := r.Between(settling, r.To)
-	require.LessOrEqual(t, 100*part.Late, part.Good+part.Late, "those who are served were expected to have their answer within %v, 99 of 100 of them; %d of %d had to wait longer\n\n%v\n%s",
-		objective, part.Late, part.Good+part.Late, r, r.Timeline())
-}
-
-// story is how a run went, for a failure.
-func story(r *loadgen.Report) string { return fmt.Sprintf("\n\n%v\n%s", r, r.Timeline()) }

@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
 // Config says what is known of the server and of its requests.
@@ -25,8 +26,7 @@ type Config struct {
 	// Tenant says whose request it is. If it is nil, all are of one tenant.
 	Tenant func(r *http.Request) string
 
-	// Random returns numbers from 0 to 1, 1 not included, to spread Retry-After with. It may be called by many at a
-	// time. If it is nil, use math/rand/v2.
+	// Random returns numbers from 0 to 1, 1 not included, to spread Retry-After with. If it is nil, use math/rand/v2.
 	Random func() float64
 }
 
