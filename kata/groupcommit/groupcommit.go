@@ -9,6 +9,9 @@ import (
 	"errors"
 	"iter"
 
+	// The standard library's sync, with points at which a step lets another goroutine go first. With plain "sync" the same
+	// code is right, and the step sees less.
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 	"github.com/backend-kata/dojo/pkg/simdisk"
 )
 
@@ -23,8 +26,7 @@ var ErrFailed = errors.New("groupcommit: the log has failed")
 
 // Options are the limits of a log. The zero value is ready for use.
 type Options struct {
-	// MaxGroup is how many bytes of records may be written between two syncs of a file, 1 MiB if it is 0. A record
-	// that is larger goes alone.
+	// MaxGroup is how many bytes of records may share a sync, 1 MiB if it is 0. A record that is larger goes alone.
 	MaxGroup int
 
 	// SegmentSize is for the further steps: a file that has so many bytes is followed by a new one. 0 means one file.
@@ -38,10 +40,12 @@ type Record struct {
 }
 
 // A Log is an append-only list of records that survive a crash. It is safe for concurrent use.
-type Log struct{}
+type Log struct {
+	mu sync.Mutex // yours to use or to replace
+}
 
-// Open opens the log in dir, which it makes if it is not there. It cuts a torn tail, and returns an error with ErrCorrupt
-// in it if records are damaged that were acknowledged. What it finds is certain to survive when it returns.
+// Open opens the log in dir, which it makes if it is not there. It cuts a torn tail. What it finds is certain to survive
+// when it returns. If records are damaged that were acknowledged, Open or Records returns an error with ErrCorrupt in it.
 func Open(fsys simdisk.FS, dir string, opts Options) (*Log, error) {
 	return &Log{}, nil
 }
