@@ -2,672 +2,599 @@ package pagination_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/pagination"
-	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 )
+
+const epoch = 1_700_000_000_000_000_000 // nanoseconds: more digits than a float64 has
+
+// mixed is 25 items in three categories. Four or more have the same price, and up to four the same time; times are
+// a nanosecond apart, but for one before 1970 and one at its beginning.
+func mixed() []row {
+	rows := make([]row, 25)
+	for i := range rows {
+		n := int64(i)
+		category := []string{"home & garden", "50% off; +more", "größe/xl"}[i%3]
+		rows[i] = row{id: (n + 1) * 7 % 53, category: category, price: (n*5)%4*100 - 100, created: epoch + n/4} // ids are in no order
+	}
+	rows[3].created, rows[17].created = -1, 0
+	rows[20].id, rows[21].id = 1<<53, 1<<53+1 // of one time, and alike to a float64
+	rows[1].price, rows[2].price = 1<<53, 1<<53+1
+	return rows
+}
+
+// many is n items with the ids 10, 20, 30 and so on. There are two prices and two times.
+func many(n int) []row {
+	rows := make([]row, n)
+	for i := range rows {
+		k := int64(i + 1)
+		rows[i] = row{id: k * 10, category: []string{"even", "odd"}[k%2], price: k / 2 % 2 * 100, created: epoch + k*2/int64(n+1)}
+		if k%50 == 7 {
+			rows[i].category = "rare"
+		}
+	}
+	return rows
+}
 
 // Who follows next from the first page gets every item once, in order, ties by id, and the last page has no next.
 func TestPages(t *testing.T) {
 	local := time.Local
 	time.Local = time.FixedZone("nine hours ahead", 9*60*60) // created is in UTC, wherever the server is
-	t.Cleanup(func() { time.Local = local })
-	s := open(t)
-	s.get("/items").page().has("the only page of an empty listing", []int64{})
-
-	s = open(t, mixed()...)
-	for _, v := range []view{{"newest", ""}, {"cheapest", ""}, {"newest", "home & garden"}, {"cheapest", "50% off; +more"}} {
-		for _, limit := range []int{2, 4, 25, 100} {
-			want := slices.Collect(slices.Chunk(ids(s.rows(v)), limit))
-			s.start()
-			p := s.get(v.target(limit)).page()
-			for n, chunk := range want {
-				what := fmt.Sprintf("page %d of %s", n+1, v)
-				p.holds(what, chunk)
-				p.link(what, "first", true)
-				p.link(what, "next", n < len(want)-1)
-				if n < len(want)-1 {
-					p = p.follow("next")
-				}
-			}
-			p.follow("first").holds(fmt.Sprintf("the page that first leads to from the last of %s", v), want[0])
+	defer func() { time.Local = local }()
+	step.Bubble(t, func(t *step.T) {
+		s := open(t).first("").s
+		s.stock(mixed()...)
+		for _, query := range []string{
+			"limit=2", "limit=4&sort=newest", "limit=25", "limit=100", "limit=3&sort=cheapest", "", "category=nothing",
+			"limit=4&category=größe/xl", "limit=8&category=größe/xl", "limit=3&sort=cheapest&category=home+%26+garden",
+			"limit=3&category=50%25+off%3b+%2bmore",
+		} {
+			s.first(query).end().follow("first")
 		}
-	}
-	sizes := view{category: "größe/xl"}
-	s.get(sizes.target(6)).page().follow("next").holds("page 2 of category größe/xl", ids(s.rows(sizes))[6:])
-	s.get("/items").page().has("the first page, with neither sort nor limit", ids(s.rows(view{}))[:limits.DefaultLimit], "next")
-	s.get(view{category: "nothing"}.target(3)).page().has("a category that no item has", []int64{})
+		for _, n := range []int{1, 1_000_000} {
+			s.serve(pagination.Config{Keys: limits.Keys, DefaultLimit: n, MaxLimit: n, CountUpTo: n}, s.cfg.DB)
+			s.first("category=größe/xl").end().follow("first", "limit", fmt.Sprint(n)).follow("first", "limit")
+		}
+		// Categories that are easily taken for each other, or for something else.
+		alike := []string{"book", "Book", "books", "book ", "b%", "boo_", "all", "o'clock", "' OR '1'='1", "日本", "a\x00b", "a"}
+		var rows []row
+		for i, category := range slices.Concat(alike, alike) {
+			rows = append(rows, row{id: int64(i + 1), category: category})
+		}
+		s.stock(rows...)
+		for _, category := range alike {
+			s.first("limit=1&category=" + url.QueryEscape(category)).follow("next")
+		}
+	})
+}
 
-	// Categories that are easily taken for each other, or for something else.
-	s = open(t)
-	alike := []string{"books", "Books", "book", " books", "books ", "b%", "boo__", "all", "null", "o'clock", "' OR '1'='1", "日本"}
-	for i, category := range alike {
-		s.add(row{id: int64(i + 1), category: category, created: epoch})
+// first gets the first page of a listing.
+func (s *shop) first(query string) page {
+	s.t.Helper()
+	return s.get("/items?"+query).is(place{}, s.n)
+}
+
+// follow gets the page that a link leads to, with a parameter changed, or left out if no value follows.
+func (p page) follow(rel string, changed ...string) page {
+	p.t.Helper()
+	at, n, q := p.beside(rel), p.n, p.links[rel].Query()
+	if rel == "first" {
+		at, n = place{}, p.s.n
 	}
-	s.start()
-	was := s.state()
-	for i, category := range alike {
-		s.get(view{category: category}.target(3)).page().has(fmt.Sprintf("category %q, which one item has,", category), []int64{int64(i + 1)})
+	if len(changed) > 0 {
+		q[changed[0]] = changed[1:]
 	}
-	if s.state() != was {
-		s.fail("requests were expected to change nothing in the database, and have")
+	return p.s.get("/items?"+q.Encode()).is(at, n)
+}
+
+// beside is the place to which next or prev leads.
+func (p page) beside(rel string) place {
+	switch {
+	case len(p.rows) == 0:
+		return place{p.row, rel, !p.with} // the way back has the item that the way there left out
+	case rel == "prev":
+		return place{p.rows[0], rel, false}
 	}
+	return place{p.rows[len(p.rows)-1], rel, false}
+}
+
+func (p page) end() page {
+	p.t.Helper()
+	for p.links["next"] != nil {
+		p = p.follow("next")
+	}
+	return p
+}
+
+// views are both sorts, with all categories and with one.
+func views(category string) []string {
+	return []string{"sort=newest", "sort=cheapest", "sort=newest&category=" + category, "sort=cheapest&category=" + category}
 }
 
 // Who follows prev gets the items directly before, in the same order, and next leads back again.
 func TestBackward(t *testing.T) {
-	s := open(t, mixed()...)
-	for _, v := range views("home & garden") {
-		s.start()
-		all := ids(s.rows(v))
-		want := slices.Collect(slices.Chunk(all, 3))
-		p := s.get(v.target(3)).page().has("page 1 of "+v.String(), want[0], "next")
-		for n := 1; n < len(want); n++ {
-			p = p.follow("next")
-			p.link(fmt.Sprintf("page %d of %s", n+1, v), "prev", true)
-		}
-		s.start()
-		for n := len(want) - 2; n >= 0; n-- {
-			links := []string{"prev", "next"}
-			if n == 0 {
-				links = links[1:]
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, mixed()...)
+		for _, v := range views("home+%26+garden") {
+			p := s.first(v + "&limit=4").end()
+			for p.links["prev"] != nil {
+				p = p.follow("prev")
+				p.follow("next")
 			}
-			p = p.follow("prev").has(fmt.Sprintf("the page before page %d of %s", n+2, v), want[n], links...)
-			p.follow("next").holds(fmt.Sprintf("page %d of %s, reached by prev and then next,", n+2, v), want[n+1])
+			// Another limit on the way back, so that the pages do not fall together.
+			p = s.first(v + "&limit=5").follow("next")
+			p.follow("prev", "limit", "3").follow("prev").follow("next")
+			p.follow("prev", "limit", "50")
+			p.follow("prev", "limit")
 		}
-
-		// Another limit on the way back, so that the pages do not fall together.
-		s.start()
-		p = s.get(v.target(4)).page().follow("next")
-		before := s.get(p.target("prev", 3)).page().has("the page of three before page 2", all[1:4], "prev", "next")
-		s.get(before.target("prev", 3)).page().has("the page before the second item", all[:1], "next")
-		s.get(p.target("prev", 50)).page().has("the page of fifty before page 2", all[:4], "next")
-		s.get(p.target("prev", 4)).page().has("the page of four before page 2", all[:4], "next")
-	}
+	})
 }
 
 // The work for a page follows its limit, and not how far it is from the first or how long the listing is.
 func TestWork(t *testing.T) {
-	const limit = 10
-	short, long := many(t, 100), many(t, 1000)
-	look := func(v view, dearest int64, target, what string, want []int64) {
-		t.Helper()
-		long.start()
-		p, work := long.measure(target)
-		p.holds(what, want)
-		if most := dearest * 3 / 2; work > most {
-			long.fail("%s, %s, was expected to take at most %d steps, 1.5 times the dearest page of a listing of 100; it took %d\n\n%s", what, v, most, work, long.statements(target))
+	step.Bubble(t, func(t *step.T) {
+		short, long := open(t, many(100)...), open(t, many(600)...)
+		for _, v := range views("even") {
+			dearest := int64(0)
+			p := short.first(v + "&limit=10")
+			for _, rel := range []string{"next", "prev"} {
+				for ; p.links[rel] != nil; p = p.follow(rel) {
+					dearest = max(dearest, p.work())
+				}
+			}
+			first := long.first(v + "&limit=10")
+			first.takes(dearest)
+			all := len(long.list(first.listing, 0))
+			p = long.first(fmt.Sprintf("%s&limit=%d", v, all-15)).follow("next", "limit", "10")
+			p.takes(dearest)
+			p.follow("prev").takes(dearest)
+			first.follow("next").follow("prev").takes(dearest)
+			// One item in 50, with all the others between them.
+			rare := long.first("limit=10&category=rare&sort=" + first.sort)
+			rare.takes(dearest)
+			rare.follow("next").takes(dearest)
 		}
-	}
-	for _, v := range views("even") {
-		dearest := dearestPage(short, v, limit)
-		all := ids(long.rows(v))
-		look(v, dearest, v.target(limit), "the first page of 1,000 items", all[:limit])
-		stride := len(all)/3 + 1
-		p := long.get(v.target(stride)).page()
-		for at := stride; at < len(all); at += stride { // at is where p ends
-			look(v, dearest, p.target("next", limit), fmt.Sprintf("the page after item %d of %d", at, len(all)), all[at:at+limit])
-			p = long.get(p.target("next", 0)).page()
-			look(v, dearest, p.target("prev", limit), fmt.Sprintf("the page before item %d of %d", at+1, len(all)), all[at-limit:at])
-		}
-
-		// One item in 50, with all the others between them.
-		rare := view{v.sort, "rare"}
-		all = ids(long.rows(rare))
-		look(rare, dearest, rare.target(limit), "the first page of a rare category", all[:limit])
-		look(rare, dearest, long.get(rare.target(limit)).page().target("next", 0), "page 2 of a rare category", all[limit:2*limit])
-	}
+	})
 }
 
-// dearestPage goes through a short listing forward and backward, and returns the most work that a page took.
-func dearestPage(s *shop, v view, limit int) (dearest int64) {
-	s.t.Helper()
-	s.start()
-	pages := slices.Collect(slices.Chunk(ids(s.rows(v)), limit))
-	p, dearest := s.measure(v.target(limit))
-	look := func(n int, rel string) {
-		var work int64
-		p, work = s.measure(p.target(rel, 0))
-		p.holds(fmt.Sprintf("page %d of a listing of 100 items, %s,", n+1, v), pages[n])
-		dearest = max(dearest, work)
-	}
-	for n := 1; n < len(pages); n++ {
-		look(n, "next")
-	}
-	for n := len(pages) - 2; n >= 0; n-- {
-		look(n, "prev")
-	}
-	return dearest
+// work is what the database did for the answer.
+func (p page) work() int64 {
+	work, _ := p.rec.Work() // which is known when all rows are closed
+	return work
+}
+
+// takes checks that a page took at most 1.5 times as much work as another one, of a shorter listing.
+func (p page) takes(other int64) {
+	p.t.Helper()
+	step.Expect(p.t, p.work() <= other*3/2,
+		"%s of %d items, %+v, should take at most 1.5 times the %d steps of a shorter listing. It takes %d:\n\n%v",
+		p.place, len(p.s.rows), p.listing, other, p.work(), p.rec)
 }
 
 // Items are added and removed between the pages, and each that was there all along comes exactly once.
 func TestChanges(t *testing.T) {
-	for _, tt := range []struct {
-		view   view
-		remove func(*shop, ...int64)
-	}{
-		{view{"newest", ""}, (*shop).mark},
-		{view{"newest", "even"}, (*shop).remove},
-		{view{"cheapest", ""}, (*shop).remove},
-		{view{"cheapest", "even"}, (*shop).mark},
-	} {
-		removedAtTheEdge(t, tt.view, tt.remove)
-		emptyPages(t, tt.view, tt.remove)
-	}
-	changesAnywhere(t)
-}
-
-// removedAtTheEdge takes away the very items that cursors stand beside.
-func removedAtTheEdge(t *testing.T, v view, remove func(*shop, ...int64)) {
-	t.Helper()
-	s := many(t, 16)
-	first := s.get(v.target(3)).page().has("the first page", ids(s.rows(v)[:3]), "next")
-	first.follow("next").has("page 2", s.after(v, first.last(), 3), "prev", "next")
-	remove(s, first.last().id)
-	second := first.follow("next").has("page 2, when the last item of page 1 is gone,", s.after(v, first.last(), 3), "prev", "next")
-	remove(s, second.first().id)
-	second.follow("prev").has("the page before page 2, when the first item of page 2 is gone,", s.before(v, second.first(), 3), "next")
-
-	// Ties before and after the places of both cursors.
-	for _, edge := range []row{first.last(), second.first()} {
-		edge.category = "even"
-		for _, id := range []int64{edge.id - 1, edge.id + 1} {
-			edge.id = id
-			if !s.listed[id] {
-				s.add(edge)
+	step.Bubble(t, func(t *step.T) {
+		s := open(t)
+		for i, v := range views("even")[1:3] {
+			gone(s.stock(many(16)...), v+"&limit=3", "next", "prev", i == 0)
+			gone(s.stock(many(16)...), v+"&limit=3", "prev", "next", i == 1)
+		}
+		r := rand.New(rand.NewPCG(28, 1))
+		s.stock(many(24)...)
+		for n := range 6 {
+			p, rel := s.first(fmt.Sprintf("%s&limit=%d", views("even")[n%4], 2+n/4)), "next"
+			if n%2 == n/4 { // each sort once in each direction, and the categories too
+				p, rel = p.end(), "prev"
+			}
+			for p.links[rel] != nil {
+				s.shake(r, p, r.IntN(2) == 0)
+				p = p.follow(rel)
 			}
 		}
-	}
-	place := first.last()
-	second = first.follow("next")
-	second.has("page 2, when there are more items of the same time and price,", s.after(v, place, 3), s.links(v, second)...)
-	first.follow("first").has("the first page, after all this,", ids(s.rows(v)[:3]), "next")
-
-	// All of page 1 goes: nothing is before page 2.
-	for _, r := range s.rows(v) {
-		if v.compare(r, place) <= 0 {
-			remove(s, r.id)
-		}
-	}
-	first.follow("next").has("page 2, when all before it is gone,", s.after(v, place, 3), "next")
+	})
 }
 
-// emptyPages follows links to where nothing is left, and from there back.
-func emptyPages(t *testing.T, v view, remove func(*shop, ...int64)) {
-	t.Helper()
-	s := many(t, 16)
-	first := s.get(v.target(3)).page().has("the first page", ids(s.rows(v)[:3]), "next")
-	second := first.follow("next").has("page 2", ids(s.rows(v)[3:6]), "prev", "next")
-	place := second.last()
-	remove(s, s.after(v, place, 100)...)
-	end := second.follow("next").has("page 3, when nothing is left after page 2,", []int64{}, "prev")
-	end.follow("prev").has("the page before the empty page 3", second.ids, "prev")
-	remove(s, place.id)
-	end = second.follow("next").has("page 3, when nothing is left from the end of page 2 on,", []int64{}, "prev")
-	end.follow("prev").has("the page before the empty page 3, when the last item of page 2 is gone,", []int64{first.ids[2], second.ids[0], second.ids[1]}, "prev")
-	remove(s, append(first.ids, second.ids[:2]...)...)
-	end.follow("prev").has("the page before the empty page 3, when nothing is left at all,", []int64{})
-	second.follow("next").has("page 3, when nothing is left at all,", []int64{})
-
-	s = many(t, 16)
-	second = s.get(v.target(3)).page().follow("next").has("page 2", ids(s.rows(v)[3:6]), "prev", "next")
-	place = second.first()
-	remove(s, s.before(v, place, 100)...)
-	start := second.follow("prev").has("the page before page 2, when nothing is left there,", []int64{}, "next")
-	start.follow("next").has("the page after the empty one before page 2", second.ids, "next")
-	remove(s, place.id)
-	start = second.follow("prev").has("the page before page 2, when its first item is gone too,", []int64{}, "next")
-	start.follow("next").has("the page after the empty one, when the first item of page 2 is gone,", s.after(v, place, 3), "next")
+// gone follows a link to where nothing is left, and from there back.
+func gone(s *shop, query, rel, back string, mark bool) {
+	first := s.first(query)
+	second := first.follow("next")
+	edge := second.beside(rel)
+	all := s.list(second.listing, 0)
+	from, to := edge.span("100", second.listing, all)
+	s.remove(mark, all[from:to]...)
+	first.follow("next") // for prev: nothing is before page 2
+	empty := second.follow(rel)
+	empty.follow(back)
+	empty.follow("first")
+	s.remove(mark, edge.row)
+	empty = second.follow(rel)
+	empty.follow(back, "limit", "2")
+	side := map[string]int64{"next": 1, "prev": -1}[rel]
+	s.add(row{id: 1, category: "even", price: edge.price + side, created: edge.created - side}) // and now something is there
+	second.follow(rel)
+	empty.follow(back).follow(rel)
+	s.remove(mark, s.list(second.listing, 0)...)
+	empty.follow(back)
+	second.follow(rel)
 }
 
-// changesAnywhere reads forward and backward, and between two pages a few items come and go, many beside the cursors.
-func changesAnywhere(t *testing.T) {
-	t.Helper()
-	r := rand.New(rand.NewPCG(28, 1))
-	s := many(t, 24)
-	for range 10 {
-		v := views("even")[r.IntN(4)]
-		limit := 1 + r.IntN(4)
-		s.start()
-		p := s.get(v.target(limit)).page()
-		rel, page := "next", s.after
-		if r.IntN(2) == 0 {
-			rel, page = "prev", s.before
-			p = s.get(v.target(len(s.rows(v)) - 1)).page()
-			p = s.get(p.target("next", limit)).page()
+// shake adds and removes up to three items. Most are beside the page, or have the time or the price of one on it.
+func (s *shop) shake(r *rand.Rand, p page, mark bool) {
+	for range r.IntN(4) {
+		now := s.list(listing{sort: p.sort, category: p.category}, 0)
+		near := now
+		if r.IntN(4) > 0 && len(p.rows) > 0 {
+			near = []row{p.rows[0], p.rows[len(p.rows)-1]} // the items beside which cursors are
 		}
-		s.seen = map[int64]bool{}
-		for n := 1; len(p.rows) > 0; n++ {
-			for _, id := range p.ids {
-				s.seen[id] = true
-			}
-			edge := p.last()
-			if rel == "prev" {
-				edge = p.first()
-			}
-			if p.links[rel] == "" {
-				if left := page(v, edge, limit); len(left) > 0 {
-					s.fail("a link to %s was expected, since %s follow; there is none", rel, numbers(left))
-				}
-				break
-			}
-			s.shake(r, v, p)
-			p = s.get(p.target(rel, 0)).page()
-			want := page(v, edge, limit)
-			p.holds(fmt.Sprintf("page %d on the way %s through %s", n+1, map[string]string{"next": "forward", "prev": "backward"}[rel], v), want)
-			if len(want) > 0 {
-				p.has(fmt.Sprintf("page %d on the way", n+1), want, s.links(v, p)...)
-			}
+		beside := near[r.IntN(len(near))]
+		fresh := row{id: 1 + r.Int64N(1_000_000), category: []string{"even", "odd"}[r.IntN(2)]}
+		fresh.price, fresh.created = beside.price+r.Int64N(3)-1, beside.created+r.Int64N(3)-1
+		switch {
+		case r.IntN(2) == 0 && len(now) > 9 && slices.Contains(now, beside):
+			s.remove(mark, beside)
+		case len(now) < 24 && !slices.ContainsFunc(s.rows, func(other row) bool { return other.id == fresh.id }):
+			s.add(fresh)
 		}
 	}
 }
 
 // A cursor that was changed, put together, made for another listing or signed by somebody else is refused.
 func TestCursors(t *testing.T) {
-	s := open(t, mixed()...)
-	home := view{"cheapest", "home & garden"}
-	with := func(v view, cursor string, more ...string) answer {
-		s.start()
-		q := v.query(2)
-		q.Set("cursor", cursor)
-		for i := 0; i < len(more); i += 2 {
-			q.Set(more[i], more[i+1])
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, mixed()...)
+		const home = "sort=cheapest&category=home+%26+garden"
+		ask := func(cursor, query string) page {
+			return s.get("/items?" + query + "&cursor=" + url.QueryEscape(cursor))
 		}
-		return s.get("/items?" + q.Encode())
-	}
-	first := s.get(home.target(2)).page()
-	second := first.follow("next").has("page 2", ids(s.rows(home)[2:4]), "prev", "next")
-	cursor := first.cursor("next")
-	if strings.Trim(cursor, letters+".~") != "" {
-		s.fail("a cursor was expected to have letters, digits, -, _, . and ~ only; it is %s", cursor)
-	}
-	with(home, cursor).page().holds("the page at a cursor", second.ids)
-	with(home, cursor, "snapshot", "false").page().holds("the page at a cursor, with snapshot=false,", second.ids)
-	with(home, cursor, "limit", "1").page().holds("the page at a cursor, with another limit,", second.ids[:1])
-	s.Handler = s.with(limits)
-	with(home, cursor).page().holds("the page at a cursor of another handler with the same key", second.ids)
-	plain := s.get("/items?limit=2").page()
-	with(view{sort: "newest"}, plain.cursor("next")).page().holds("the page at a cursor of the default sort, with sort=newest,", plain.follow("next").ids)
-
-	with(view{"newest", home.category}, cursor).refused("cursor", "the cursor is one of sort=cheapest, and is used with sort=newest")
-	with(view{"", home.category}, cursor).refused("cursor", "the cursor is one of sort=cheapest, and is used without sort")
-	with(view{sort: "cheapest"}, cursor).refused("cursor", "the cursor is one of a category, and is used without")
-	with(view{"cheapest", "größe/xl"}, cursor).refused("cursor", "the cursor is one of a category, and is used with another")
-	with(view{"newest", home.category}, plain.cursor("next")).refused("cursor", "the cursor is one of all categories, and is used with one")
-	with(view{sort: "cheapest"}, plain.cursor("next")).refused("cursor", "the cursor is one of the default sort, and is used with sort=cheapest")
-	with(home, cursor, "snapshot", "true").refused("cursor", "the cursor is not one of a snapshot, and is used with snapshot=true")
-
-	for at := range cursor {
-		for _, c := range likely(cursor, at) {
-			with(home, cursor[:at]+string(c)+cursor[at+1:]).refused("cursor", fmt.Sprintf("character %d of %d of a cursor, %c, is changed into %c", at+1, len(cursor), cursor[at], c))
+		first, plain, explicit := s.first(home+"&limit=2"), s.first("limit=2"), s.first("sort=newest&snapshot=false")
+		second := first.follow("next")
+		cursor := first.cursor("next")
+		const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+		step.Equal(t, "", strings.Trim(cursor+second.cursor("prev"), letters+".~"), "Characters that a cursor should not have:")
+		for _, cfg := range []pagination.Config{limits, {Keys: limits.Keys, DefaultLimit: 1, MaxLimit: 3, CountUpTo: 1}} {
+			s.serve(cfg, s.cfg.DB)
+			for _, more := range []string{"&snapshot=false", "&count=false", "&limit=1", "&limit=3", ""} {
+				ask(cursor, home+more).is(first.beside("next"), 0)
+			}
+			ask(plain.cursor("next"), "sort=newest&snapshot=false").is(plain.beside("next"), 0)
+			ask(explicit.cursor("next"), "").is(explicit.beside("next"), 0)
 		}
-	}
-	for at := range cursor {
-		with(home, cursor[:at]+cursor[at+1:]).refused("cursor", fmt.Sprintf("character %d of %d of a cursor is left out", at+1, len(cursor)))
-		with(home, cursor[:at]).refused("cursor", fmt.Sprintf("a cursor is cut after %d of its %d characters", at, len(cursor)))
-		with(home, cursor[:at]+"\n"+cursor[at:]).refused("cursor", fmt.Sprintf("a line feed is put into a cursor after %d of its %d characters", at, len(cursor)))
-	}
-	for _, more := range []string{"=", "==", "A", ".", " ", "\n", "\r", "\x00", "." + cursor, cursor} {
-		with(home, cursor+more).refused("cursor", fmt.Sprintf("%.4q is added to the end of a cursor", more))
-	}
-	for _, other := range []struct{ what, cursor string }{
-		{"the cursor of the next page", second.cursor("next")},
-		{"the cursor back", second.cursor("prev")},
-		{"the cursor of another listing", plain.cursor("next")},
-	} {
-		for at := range min(len(cursor), len(other.cursor)) {
-			for _, spliced := range []string{cursor[:at] + other.cursor[at:], other.cursor[:at] + cursor[at:]} {
-				if spliced != cursor && spliced != other.cursor {
-					with(home, spliced).refused("cursor", fmt.Sprintf("a cursor and %s are cut after %d characters, and swap their ends", other.what, at))
+		s.serve(limits, s.cfg.DB)
+		for _, tt := range []struct{ why, cursor, query string }{
+			{"of sort=cheapest, and used with sort=newest", cursor, "sort=newest&category=home+%26+garden"},
+			{"of sort=cheapest, and used without sort", cursor, "category=home+%26+garden"},
+			{"of a category, and used without", cursor, "sort=cheapest"},
+			{"of a category, and used with another", cursor, "sort=cheapest&category=größe/xl"},
+			{"of a category, and used with one that begins like it", cursor, home + "+"},
+			{"not of a snapshot, and used with snapshot=true", cursor, home + "&snapshot=true"},
+			{"of a category, leads back, and is used without", second.cursor("prev"), "sort=cheapest"},
+			{"of all categories, and used with one", plain.cursor("next"), "category=home+%26+garden"},
+			{"of the default sort, and used with sort=cheapest", plain.cursor("next"), "sort=cheapest"},
+		} {
+			ask(tt.cursor, tt.query).refused("cursor", "The cursor is "+tt.why)
+		}
+		refused := func(text, why string, args ...any) {
+			t.Helper()
+			ask(text, home).refused("cursor", fmt.Sprintf(why, args...))
+		}
+		for at := range cursor {
+			was := max(0, strings.IndexByte(letters, cursor[at])) // a decoder of base64 may not look at the last bits of that
+			for _, c := range []byte{letters[was^1], letters[was^32], cursor[at] ^ ' '} {
+				changed := cursor[:at] + string(rune(c)) + cursor[at+1:]
+				refused(changed, "Character %d of %d of a cursor, %c, becomes %q", at+1, len(cursor), cursor[at], c)
+			}
+			refused(cursor[:at]+cursor[at+1:], "Character %d of %d of a cursor is left out", at+1, len(cursor))
+			refused(cursor[:at]+"\n"+cursor[at:], "A line feed is put into a cursor after %d of its %d characters", at, len(cursor))
+		}
+		for i, other := range []string{second.cursor("next"), second.cursor("prev"), plain.cursor("next")} {
+			what := []string{"of the next page", "that leads back", "of all items"}[i]
+			for at := range min(len(cursor), len(other)) {
+				if cursor[:at] != other[:at] && cursor[at:] != other[at:] {
+					refused(cursor[:at]+other[at:], "The first %d characters of a cursor are before the rest of one %s", at, what)
+					refused(other[:at]+cursor[at:], "The rest of a cursor is behind the first %d characters of one %s", at, what)
 				}
 			}
 		}
-	}
-	for _, text := range []string{"0", "1", "2", "-1", "abc", "null", "e30", "e30.", "..", "%", "ü", key.ID, strings.Repeat("A", 1000), strings.Repeat(".", 1000)} {
-		with(home, text).refused("cursor", fmt.Sprintf("%.20q is no cursor", text))
-	}
-
-	forger := limits
-	forger.Keys = []pagination.Key{{ID: key.ID, Secret: []byte("a secret of the steps, 32 bytes!")}} // its last byte is another
-	s.Handler = s.with(forger)
-	forged := s.get(home.target(2)).page().cursor("next")
-	s.Handler = s.with(limits)
-	with(home, forged).refused("cursor", "a cursor is signed with another secret")
-
-	// At once, and with nothing of the step between them, so that the race detector sees what they share.
-	s.start()
-	targets := []string{"/items?cursor=" + forged, first.target("next", 0), plain.target("next", 0), "/items?limit=0"}
-	answers := make([]string, 8)
-	ask := func(target string) string {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody))
-		return fmt.Sprintf("%d %s", w.Code, w.Body)
-	}
-	var all sync.WaitGroup
-	for i := range answers {
-		all.Go(func() {
-			for range 10 {
-				answers[i] = ask(targets[i%len(targets)])
-			}
-		})
-	}
-	all.Wait()
-	for i, got := range answers {
-		if want := ask(targets[i%len(targets)]); got != want {
-			s.fail("8 requests came at once, and %s was expected to be answered as when it comes alone, %s; the answer is %s", targets[i%len(targets)], want, got)
+		for _, text := range []string{
+			cursor + "=", cursor + "==", cursor + "A", cursor + ".", cursor + " ", " " + cursor, cursor + "\n", cursor + "\x00",
+			cursor + cursor, cursor + "." + cursor, "0", "-1", "null", "e30.", "..", ".", "%", "ü", key.ID, key.ID + ".", "A.A.A.A",
+		} {
+			refused(text, "A text that ends in %q is no cursor", text[max(0, len(text)-9):])
 		}
-	}
+		for _, secret := range []string{"a secret of the steps, 32 bytes!", string(key.Secret) + "x"} {
+			forger := limits
+			forger.Keys = []pagination.Key{{ID: key.ID, Secret: []byte(secret)}}
+			s.serve(forger, s.cfg.DB)
+			forged := s.first(home + "&limit=2").cursor("next")
+			s.serve(limits, s.cfg.DB)
+			refused(forged, "A cursor is signed with another secret, %q", secret)
+		}
+		// Safe for concurrent use: each pair of these, on a handler of its own.
+		var calls []apart.Call[http.Handler]
+		next := second.url.String() + "&count=true"
+		for _, to := range []string{"/items?limit=2&snapshot=true", next, "/items?cursor=2026-1.2.3", "/items?limit=x"} {
+			calls = append(calls, apart.Call[http.Handler]{Name: to, Do: func(h http.Handler) {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, to, http.NoBody))
+			}})
+		}
+		apart.Pairs(t, func() http.Handler { s.serve(limits, s.cfg.DB); return s.Handler }, calls...)
+	})
+}
+
+// problem checks that the answer is one, about that parameter; an empty name is any.
+func (p page) problem(status int, parameter any, why string) {
+	p.t.Helper()
+	step.Equal(p.t, status, p.Code, "%s, so %s should be answered with a problem, not %.200s\nThe status:", why, p.asked, p.Body)
+	var problem map[string]any
+	err := json.Unmarshal(p.Body.Bytes(), &problem)
+	_, typed := problem["type"].(string)
+	title, _ := problem["title"].(string)
+	detail, _ := problem["detail"].(string)
+	named := parameter == "" || problem["parameter"] == parameter
+	ok := err == nil && typed && title != "" && problem["status"] == float64(status) && (detail != "" || status == 500) && named
+	step.Expect(p.t, ok && p.kind() == "application/problem+json",
+		"%s, so %s should be answered with a problem: type, title, status %d, detail if that is 400, and parameter %v. It is %q, %s",
+		why, p.asked, status, parameter, p.kind(), p.Body)
+}
+
+// refused checks that the answer is 400.
+func (p page) refused(parameter, why string) {
+	p.t.Helper()
+	p.problem(http.StatusBadRequest, parameter, why)
 }
 
 // A cursor outlives the rotation of its key, until the very instant that is stated for the old key.
 func TestRotation(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
+	step.Bubble(t, func(t *step.T) {
 		s := open(t, mixed()...)
-		rotate := func(keys ...pagination.Key) {
-			cfg, names := limits, []string{}
-			cfg.Keys = keys
-			for _, k := range keys {
-				name := k.ID
-				if !k.Until.IsZero() {
-					name += " until " + k.Until.UTC().Format("15:04")
-				}
-				names = append(names, name)
-			}
-			s.Handler = s.with(cfg)
-			s.tell("     %s: the keys are now %s", time.Now().UTC().Format("15:04:05.999999999"), strings.Join(names, ", "))
-		}
-		second, third := key, key
-		second.ID, second.Secret = "k2", []byte("the second secret of these steps")
-		third.ID, third.Secret = "k3", []byte("the third secret, and that's all")
-		first, renamed := key, key
-		first.Until = time.Now().Add(time.Hour + time.Second/2)
-		renamed.ID = "k4"
-
-		rotate(key)
-		old := s.get("/items?limit=2").page()
-		next := old.target("next", 0)
-		want := old.follow("next").ids
-		past := key
+		second := pagination.Key{ID: "2026-10", Secret: []byte("the second secret, which is longer than what SHA-256 takes at once")}
+		third := pagination.Key{ID: "2026", Secret: []byte(string(second.Secret) + ", and one more")}
+		past, first, renamed, other := key, key, key, key
 		past.Until = time.Now().Add(-time.Hour)
-		rotate(second, past)
-		s.get(next).refused("cursor", "the time of the cursor's key was over when the handler was made")
-		rotate(second, first)
-		fresh := s.get(next)
-		if fresh.status != http.StatusOK {
-			s.fail("the old key is good for another hour, and its cursor was expected to be taken; the answer is %s", fresh)
+		first.Until = time.Now().Add(time.Hour + time.Second/2)
+		renamed.ID, other.Secret = "2026-1-", third.Secret
+		old, fresh := s.first("limit=2"), page{}
+		for _, tt := range []struct {
+			keys  []pagination.Key // of the next handler; none keeps the one that is there
+			after time.Duration
+			why   string // is the old key's cursor bad?
+		}{
+			{[]pagination.Key{second, first}, 0, ""},
+			{[]pagination.Key{second}, 0, "The key of the cursor is not in the list any more"},
+			{[]pagination.Key{second, past}, 0, "The time of the cursor's key was over when the handler was made"},
+			{[]pagination.Key{second, renamed}, 0, "The key of the cursor is not in the list, and another ID has its secret"},
+			{[]pagination.Key{second, other}, 0, "The key of the cursor is not in the list, and its ID has another secret"},
+			{[]pagination.Key{third, second, first}, time.Hour + time.Second/2 - time.Nanosecond, ""},
+			{nil, time.Nanosecond, "The time of the cursor's key has come to its end in this very instant"},
+			{nil, 24 * time.Hour, "The time of the cursor's key is over"},
+			{[]pagination.Key{third, key, second}, 0, ""}, // without an end
+		} {
+			if tt.keys != nil {
+				cfg := limits
+				cfg.Keys = tt.keys
+				s.serve(cfg, s.cfg.DB)
+			}
+			time.Sleep(tt.after)
+			for i, k := range s.cfg.Keys {
+				t.Tell("key %d is %s, until %v", i+1, k.ID, k.Until.UTC())
+			}
+			if tt.why != "" {
+				s.get(old.links["next"].String()).refused("cursor", tt.why)
+			} else if p := old.follow("next"); fresh.links == nil {
+				fresh = p // whose links are signed with the second key
+			}
+			fresh.follow("next")
 		}
-		fresh.page().holds("the page at a cursor of the old key", want)
-		rotate(second)
-		fresh.page().follow("next") // the new key alone is enough for it
-		s.get(next).refused("cursor", "the key of the cursor is not in the list any more")
-		rotate(second, renamed)
-		s.get(next).refused("cursor", "the key of the cursor is not in the list, and another ID has its secret")
-		rotate(third, second, first)
-		time.Sleep(time.Hour + time.Second/2 - time.Nanosecond)
-		s.tell("     %s", time.Now().UTC().Format("15:04:05.999999999"))
-		s.get(next).page().holds("the page at a cursor of the old key, a nanosecond before its end,", want)
-		fresh.page().follow("next")
-		time.Sleep(time.Nanosecond)
-		s.tell("     %s", time.Now().UTC().Format("15:04:05.999999999"))
-		s.get(next).refused("cursor", "the time of the cursor's key has come to its end in this very instant")
-		fresh.page().follow("next")
-		time.Sleep(24 * time.Hour)
-		s.get(next).refused("cursor", "the time of the cursor's key is over")
-		rotate(third, second)
-		fresh.page().follow("next")
-		rotate(third, key, second)
-		s.get(next).page().holds("the page at a cursor of the old key, which is back without an end,", want)
 	})
 }
 
 // Bad input is answered 400 with a problem that names the parameter, and another method 405.
 func TestBadInput(t *testing.T) {
-	s := open(t, mixed()...)
-	s.get("/items?limit=1").page().has("the page with the smallest limit", ids(s.rows(view{})[:1]), "next")
-	s.get(fmt.Sprintf("/items?limit=%d", limits.MaxLimit)).page().has("the page with the largest limit", ids(s.rows(view{})))
-	for _, tt := range []struct{ query, parameter, why string }{
-		{"limit=0", "limit", "a page of no items is none"},
-		{"limit=-1", "limit", "a limit is at least 1"},
-		{fmt.Sprintf("limit=%d", limits.MaxLimit+1), "limit", "the limit is larger than the largest"},
-		{"limit=99999999999999999999", "limit", "the limit is larger than any integer"},
-		{"limit=18446744073709551617", "limit", "the limit is larger than any integer, and 1 in 64 bits"},
-		{"limit=4294967297", "limit", "the limit is larger than the largest, and 1 in 32 bits"},
-		{"limit=ten", "limit", "a limit is a number"},
-		{"limit=1e1", "limit", "a limit is in decimal digits"},
-		{"limit=0x10", "limit", "a limit is in decimal digits"},
-		{"limit=2.0", "limit", "a limit is in decimal digits"},
-		{"limit=5%20", "limit", "a limit is in decimal digits"},
-		{"limit=", "limit", "a limit is not empty"},
-		{"limit=5&limit=6", "limit", "a parameter comes once"},
-		{"limit=5&limit=5", "limit", "a parameter comes once"},
-		{"sort=oldest", "sort", "there is no such sort"},
-		{"sort=Newest", "sort", "there is no such sort"},
-		{"sort=created%20DESC", "sort", "there is no such sort"},
-		{"sort=", "sort", "a sort is not empty"},
-		{"sort=newest&sort=cheapest", "sort", "a parameter comes once"},
-		{"category=", "category", "a category is not empty"},
-		{"category=even&category=odd", "category", "a parameter comes once"},
-		{"cursor=", "cursor", "a cursor is not empty"},
-		{"cursor", "cursor", "a cursor is not empty"},
-		{"cursor=2", "cursor", "a cursor is a text of ours"},
-		{"snapshot=yes", "snapshot", "snapshot is true or false"},
-		{"snapshot=1", "snapshot", "snapshot is true or false"},
-		{"count=all", "count", "count is true or false"},
-		{"count=", "count", "count is not empty"},
-		{"offset=40", "offset", "there is no such parameter"},
-		{"page=2", "page", "there is no such parameter"},
-		{"Limit=5", "Limit", "parameters are in small letters"},
-		{"limit=%zz", "", "the query cannot be parsed"},
-		{"category=a;b", "", "the query cannot be parsed"},
-		{"cursor=%", "", "the query cannot be parsed"},
-	} {
-		s.start()
-		s.get("/items?"+tt.query).refused(tt.parameter, tt.why)
-	}
-	good := s.get("/items?limit=5").page().cursor("next")
-	s.get("/items?cursor="+good+"&cursor="+good).refused("cursor", "a parameter comes once")
-
-	s.start()
-	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		a := s.send(s.Handler, t.Context(), method, "/items")
-		if allow := strings.Join(a.header.Values("Allow"), ","); a.status != http.StatusMethodNotAllowed || !strings.Contains(allow, http.MethodGet) {
-			s.fail("%s was expected to be answered with 405 and an Allow field that has GET; the answer is %d with %q", method, a.status, allow)
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, mixed()...)
+		s.first("limit=1&snapshot=false&count=false")
+		s.first(fmt.Sprint("limit=", limits.MaxLimit))
+		for _, tt := range []struct{ parameter, why, queries string }{
+			{"limit", "A limit is at least 1", "limit=0 limit=-1"},
+			{"limit", "A limit is at most MaxLimit", "limit=1001 limit=4294967297 limit=18446744073709551617 limit=99999999999999999999"},
+			{"limit", "A limit is a number in decimal digits", "limit=ten limit=1e1 limit=0x10 limit=1_0 limit=2.0 limit=5%20"},
+			{"sort", "There is no such sort", "sort=oldest sort=Newest sort=created%20DESC sort=oldest&limit=5"},
+			{"snapshot", "It is true or false", "snapshot=yes snapshot=1 snapshot=TRUE"},
+			{"count", "It is true or false", "count=all count=1 count=t"},
+			{"offset", "There is no such parameter", "offset=40 limit=5&offset=40 offset"},
+			{"Limit", "Parameters are in small letters", "Limit=5"},
+			{"", "The query is wrong in another way", "limit=%zz category=a;b cursor=% =5 limit=0&sort=oldest"},
+		} {
+			for query := range strings.FieldsSeq(tt.queries) {
+				s.get("/items?"+query).refused(tt.parameter, tt.why)
+			}
 		}
-	}
-	head := s.send(s.Handler, t.Context(), http.MethodHead, "/items?limit=5")
-	if links, _ := parseLinks(head.header.Values("Link")); head.status != http.StatusOK || links["first"] == "" || links["next"] == "" {
-		s.fail("HEAD was expected to be answered with the status and the links of GET; the answer is %d with %q", head.status, head.header.Values("Link"))
-	}
-	if bad := s.send(s.Handler, t.Context(), http.MethodHead, "/items?limit=0"); bad.status != http.StatusBadRequest {
-		s.fail("HEAD with a bad limit was expected to be answered as GET is, with 400; the answer is %d", bad.status)
-	}
+		good := s.first("limit=5").cursor("next")
+		s.get("/items?limit=1001&cursor="+good).refused("limit", "A limit is at most MaxLimit, also with a cursor")
+		for _, pair := range []string{"limit=5", "sort=newest", "category=even", "cursor=" + good, "snapshot=true", "count=false"} {
+			name, _, _ := strings.Cut(pair, "=")
+			s.get("/items?"+name+"=").refused(name, "A value is not empty")
+			s.get("/items?"+name).refused(name, "A value is not left out")
+			s.get("/items?"+pair+"&"+pair).refused(name, "A parameter comes once")
+			s.get("/items?"+pair+"&"+name).refused(name, "A parameter comes once, and is not empty then")
+		}
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE", "get"} {
+			a := s.send(t.Context(), method, "/items")
+			step.Equal(t, http.StatusMethodNotAllowed, a.Code, "%s is no method of a listing, so it should be answered:", method)
+			allow := strings.Join(a.Result().Header.Values("Allow"), ",")
+			step.Expect(t, strings.Contains(allow, "GET"), "The answer to %s should have an Allow field with GET, not %q.", method, allow)
+		}
+		for _, query := range []string{"limit=5", "limit=5&cursor=" + good, "limit=0"} {
+			get, head := s.get("/items?"+query), s.send(t.Context(), http.MethodHead, "/items?"+query)
+			want, got := fmt.Sprint(get.Code, get.kind(), get.rels()), fmt.Sprint(head.Code, head.kind(), head.rels())
+			step.Equal(t, want, got, "HEAD with %s should have the status, the type and the links of GET.", query)
+		}
+	})
 }
 
 // An export sees exactly what was listed when it began, whatever comes and goes until it ends.
 func TestFurtherSnapshot(t *testing.T) {
-	r := rand.New(rand.NewPCG(28, 2))
-	for _, v := range []view{{"newest", ""}, {"cheapest", "even"}} {
-		s := many(t, 30)
-		s.mark(s.rows(v)[4].id) // the last change before the snapshot
-		want := ids(s.rows(v))
-		s.start()
-		p := s.get(v.target(4) + "&snapshot=true").page()
-		exported := p.ids
-		for n := 0; p.links["next"] != "" && n < len(want); n++ {
-			s.shakeMarking(r, v, p)
-			s.get(v.target(1) + "&snapshot=true").page() // somebody else begins an export
-			if n == 2 {
-				s.Handler = s.with(limits) // another server goes on with it
-			}
-			p = p.follow("next")
-			exported = append(exported, p.ids...)
+	step.Bubble(t, func(t *step.T) {
+		few, more := open(t), open(t, many(250)...)
+		exports(few.stock(many(30)...), "sort=newest&limit=6")
+		exports(few.stock(many(30)...), "sort=cheapest&category=even&limit=4")
+		few.stock(many(50)...)
+		for _, v := range views("even") {
+			v += "&limit=10&snapshot=true"
+			more.first(v).follow("next").takes(few.first(v).follow("next").work())
 		}
-		if !slices.Equal(exported, want) {
-			s.fail("%d items were listed when the export began, %s:\n%s\nand the export was expected to have these; it has\n%s%s", len(want), v, numbers(want), numbers(exported), (page{ids: exported, answer: answer{s: s}}).difference(want))
+		for slow := range 5 {
+			changedMeanwhile(few.stock(many(9)...), slow)
 		}
-		for at := len(want) - len(p.ids); at > 0; at = max(0, at-4) { // at is how many items are before p
-			s.shakeMarking(r, v, p)
-			links := []string{"prev", "next"}
-			if at <= 4 {
-				links = links[1:]
-			}
-			p = p.follow("prev").has("the page before, in the same snapshot,", want[max(0, at-4):at], links...)
-		}
+	})
+}
 
-		// The next snapshot sees all that has changed, to the very last.
-		s.add(row{id: 200_000, category: "even", price: -1, created: epoch + 1000})
-		begun := p.follow("first")
-		begun.holds("the first page of the next snapshot", ids(s.rows(v)[:4]))
-		s.get(v.target(100)).page().holds("the listing itself", ids(s.rows(v)))
-
-		// All is gone, and the snapshot has it.
-		want = ids(s.rows(v))
-		s.mark(want...)
-		last := begun.follow("next").has("page 2 of a snapshot, when all its items are gone,", want[4:8], "prev", "next")
-		last.follow("prev").has("page 1 of a snapshot, when all its items are gone,", want[:4], "next")
-		s.get(v.target(4)).page().has("the listing itself, when all is gone,", []int64{})
-		s.add(row{id: 200_001, category: "even", price: 1, created: epoch})
-		s.add(row{id: 200_002, category: "even", price: 2, created: epoch})
-
-		plain, text := s.get(v.target(1)).page().cursor("next"), begun.cursor("next")
-		s.get(v.target(4)+"&cursor="+text).refused("cursor", "the cursor is one of a snapshot, and is used without snapshot")
-		s.get(v.target(4)+"&snapshot=false&cursor="+text).refused("cursor", "the cursor is one of a snapshot, and is used with snapshot=false")
-		s.get(v.target(4)+"&snapshot=true&cursor="+plain).refused("cursor", "the cursor is not one of a snapshot, and is used with snapshot=true")
-	}
-	few, more := many(t, 100), many(t, 500)
-	for _, v := range views("even") {
-		page2 := func(s *shop) (string, int64) {
-			s.start()
-			target := s.get(v.target(10)+"&snapshot=true").page().target("next", 0)
-			_, work := s.measure(target)
-			return target, work
-		}
-		_, small := page2(few)
-		target, large := page2(more)
-		if large > small*3/2 {
-			more.fail("page 2 of a snapshot took %d steps in a listing of 100 items and %d in one of 500, %s; at most 1.5 times as many were expected\n\n%s", small, large, v, more.statements(target))
+// exports reads a snapshot forward and backward while items come and go.
+func exports(s *shop, live string) {
+	query := live + "&snapshot=true"
+	plain := s.first(live).cursor("next")
+	p := s.first(query) // before change 1
+	s.add(row{id: 1, category: "even", price: -1, created: epoch + 1000})
+	p.follow("next").follow("prev")
+	s.remove(true, s.list(p.listing, s.n)[4]) // the last change before the snapshot
+	p = s.first(query)
+	for _, rel := range []string{"next", "prev"} {
+		s.first(query) // somebody else begins an export
+		for p.links[rel] != nil {
+			s.shake(rand.New(rand.NewPCG(28, uint64(s.n))), p, true)
+			s.serve(limits, s.cfg.DB) // another server goes on with it
+			p = p.follow(rel, "count", "true")
 		}
 	}
+	// The next snapshot sees all that has changed, to the very last.
+	s.add(row{id: 200_000, category: "even", price: -2, created: epoch + 2000})
+	p = p.follow("first")
+	s.remove(true, s.list(listing{sort: p.sort}, 0)...)
+	p.follow("next").follow("prev") // it has what is gone from the listing
+	s.first(live)
+	live, query, mine := "/items?"+live+"&cursor=", "/items?"+query+"&cursor=", p.cursor("next")
+	s.get(live+mine).refused("cursor", "The cursor is of a snapshot, and used without snapshot")
+	s.get(live+mine+"&snapshot=false").refused("cursor", "The cursor is of a snapshot, and used with snapshot=false")
+	s.get(query+plain).refused("cursor", "The cursor is not of a snapshot, and used with snapshot=true")
+}
+
+// changedMeanwhile removes an item of page 1 and then adds one to page 2, while a statement of the first page is on
+// its way. A snapshot is of a moment: before both, or after both.
+func changedMeanwhile(s *shop, slow int) {
+	fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: slow, Times: 1, Latency: time.Second})
+	begun := step.Start(s.t, func() page { return s.get("/items?sort=cheapest&limit=4&snapshot=true&count=true") })
+	s.remove(true, s.rows[3]) // which may have to wait for a transaction of the handler's
+	s.add(row{id: 15, price: 100, created: epoch})
+	a, n := begun.Result(), s.n
+	fault.Remove()
+	if strings.Contains(find(anID, a.Body.String()), "40") {
+		n = 0
+	}
+	a.rec = s.get("/items").rec // what the step did meanwhile was not the handler's work
+	a.is(place{}, n).follow("next", "count", "true").follow("prev", "count", "true")
 }
 
 // A count is exact up to a stated number and says so beyond it, and costs no more in a longer listing.
 func TestFurtherCount(t *testing.T) {
-	for _, tt := range []struct {
-		items    int
-		category string
-		want     string
-		why      string
-	}{
-		{0, "", `{"value":0,"relation":"eq"}`, "there are no items"},
-		{49, "", `{"value":49,"relation":"eq"}`, "there are 49 items"},
-		{50, "", `{"value":50,"relation":"eq"}`, "there are 50 items, just as many as are counted"},
-		{51, "", `{"value":50,"relation":"gte"}`, "there are 51 items, and 50 are counted"},
-		{51, "even", `{"value":25,"relation":"eq"}`, "25 of 51 items are in the category"},
-		{102, "even", `{"value":50,"relation":"gte"}`, "51 of 102 items are in the category, and 50 are counted"},
-	} {
-		s := many(t, tt.items)
-		p := s.get(view{category: tt.category}.target(3) + "&count=true").page()
-		p.counts(tt.want, tt.why)
-		if p.links["next"] != "" {
-			q := p.target("next", 3)
-			if !strings.Contains(q, "count=true") {
-				q += "&count=true"
+	step.Bubble(t, func(t *step.T) {
+		few, more := open(t), open(t, many(250)...)
+		for _, tt := range []struct{ items, upTo int }{{0, 1}, {1, 1}, {2, 1}, {19, 20}, {20, 20}, {21, 20}, {42, 20}} {
+			s := few.stock(many(tt.items)...)
+			s.cfg.CountUpTo = tt.upTo
+			s.serve(s.cfg, s.cfg.DB)
+			for _, v := range []string{"", "sort=cheapest&category=even&snapshot=true"} {
+				p := s.first(v + "&limit=1&count=true")
+				s.first(v + "&limit=1&count=false")
+				if p.links["next"] != nil {
+					p.follow("next", "count", "true")
+					p.follow("next", "count")
+				}
 			}
-			s.get(q).page().counts(tt.want, tt.why+", and the page is the second")
 		}
-	}
-	s := many(t, 40)
-	s.get("/items?count=false").page().counts("", "count=false asks for none")
-	s.get("/items").page().counts("", "a count was not asked for")
-	s.mark(10, 20, 30)
-	s.remove(40)
-	s.get("/items?count=true").page().counts(`{"value":36,"relation":"eq"}`, "four of 40 items are gone")
-	s = many(t, 40)
-	frozen := s.get("/items?snapshot=true").page().target("next", 0)
-	s.mark(10, 20, 30)
-	s.add(row{id: 1001, category: "even", created: epoch})
-	s.get(frozen+"&count=true").page().counts(`{"value":40,"relation":"eq"}`, "40 items were listed when the snapshot was taken")
-
-	few, more := many(t, 120), many(t, 600)
-	for _, v := range views("even") {
-		_, small := few.measure(v.target(10) + "&count=true")
-		_, large := more.measure(v.target(10) + "&count=true")
-		if large > small*3/2 {
-			more.fail("a page with a count up to %d took %d steps in a listing of 120 items and %d in one of 600, %s; at most 1.5 times as many were expected\n\n%s", limits.CountUpTo, small, large, v, more.statements(v.target(10)+"&count=true"))
+		s := few.stock(many(20)...)
+		for i := range 3 { // the next count is of what is listed then
+			s.first("count=true")
+			s.first("count=true&snapshot=true")
+			s.remove(i == 0, s.rows[i])
 		}
-	}
+		few.stock(many(50)...)
+		for _, v := range views("even") {
+			v += "&limit=10&count=true"
+			more.first(v).takes(few.first(v).work())
+		}
+	})
 }
 
 // A failure of the database is a 500 without its words, and nothing stays open.
 func TestFurtherErrors(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) { // a goroutine left over would fail it
+	step.Bubble(t, func(t *step.T) {
+		defer log.SetOutput(log.Writer())
 		log.SetOutput(io.Discard) // a handler may write the error to its log
-		defer log.SetOutput(os.Stderr)
 		s := open(t, mixed()...)
-		begin := "/items?limit=3&snapshot=true&count=true"
-		for _, target := range []string{begin, s.get("/items?limit=3").page().target("next", 0), s.get(begin).page().target("next", 0)} {
-			var good answer
-			clean := s.probe.Record(func() { good = s.get(target) })
-			good.page()
-			s.closed(clean, "a page was answered")
-			for n, statement := range clean.Statements {
-				for _, tt := range []struct {
-					rows int64
-					when string
-				}{{0, "at once"}, {sqlprobe.BeforeFirstRow, "in place of its first row"}, {1, "after its first row"}} {
-					if tt.rows >= statement.Rows && tt.rows > 0 {
-						continue // all that was asked for has come before the failure
+		begin := s.first("limit=3&snapshot=true&count=true")
+		for _, to := range []*url.URL{begin.url, s.first("limit=100").url, s.first("limit=23").links["next"], begin.links["next"]} {
+			good := s.get(to.String())
+			good.closed()
+			seen := map[string]int{}
+			for _, statement := range good.rec.Statements {
+				fault := sqlprobe.Fault{Pattern: "^" + regexp.QuoteMeta(statement.Shape) + "$", Times: 1, Skip: seen[statement.Shape]}
+				seen[statement.Shape]++
+				s.hurried(to.String(), fault, time.Second)
+				whole := statement.Rows > 1 && !strings.Contains(good.rels(), "next") // then the end of the rows is waited for
+				for _, rows := range []int64{0, sqlprobe.BeforeFirstRow, 1, statement.Rows} {
+					if fault.AfterRows = rows; rows < statement.Rows || rows == statement.Rows && whole || rows == 0 {
+						s.breaks(to.String(), fault)
 					}
-					s.start()
-					how := fmt.Sprintf("statement %d of %d failed %s", n+1, len(clean.Statements), tt.when)
-					fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: n, Times: 1, Err: errDisk, AfterRows: tt.rows})
-					var a answer
-					rec := s.probe.Record(func() { a = s.get(target) })
-					fault.Remove()
-					if a.status != http.StatusInternalServerError {
-						s.fail("%s, and 500 was expected; the answer is %s", how, a)
-					}
-					var p struct {
-						Status    int
-						Parameter *string
-					}
-					a.problem(&p, how)
-					if p.Status != http.StatusInternalServerError || p.Parameter != nil || len(a.header.Values("Link")) > 0 {
-						s.fail("%s, and a problem with status 500, without parameter and without links was expected; it is %s, with the links %q", how, a.body, a.header.Values("Link"))
-					}
-					if said := fmt.Sprint(string(a.body), a.header); strings.Contains(said, "disk") {
-						s.fail("%s, and an answer without the words of the database was expected; it is %s", how, said)
-					}
-					s.closed(rec, how)
 				}
 			}
-			hurried, cancel := context.WithTimeout(t.Context(), time.Second)
-			slow := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Latency: time.Hour})
-			asked := time.Now()
-			rec := s.probe.Record(func() {
-				s.send(s.Handler, hurried, http.MethodGet, target)
-				synctest.Wait() // database/sql ends a transaction whose context has ended on a goroutine of its own
-			})
-			if took := time.Since(asked); took > time.Second {
-				s.fail("the client gave up after 1s, while the database was slow, and the handler was expected to return then; it returned after %v", took)
-			}
-			slow.Remove()
-			cancel()
-			s.closed(rec, "the client gave up")
+			step.Equal(t, good.rels(), s.get(to.String()).rels(), "The database works again, so %s should have its links:", good.asked)
+			s.hurried(to.String(), sqlprobe.Fault{}, 0)
 		}
+		s.cfg.DB.Close()
+		s.get("/items").problem(http.StatusInternalServerError, nil, "The database is closed")
 	})
+}
+
+// breaks lets a statement fail.
+func (s *shop) breaks(to string, fault sqlprobe.Fault) {
+	fault.Err = fmt.Errorf("spindle jammed: %w", context.DeadlineExceeded) // of the database, and not of the request
+	injection := s.probe.Inject(fault)
+	a := s.get(to)
+	injection.Remove()
+	how := fmt.Sprintf("A statement failed after %d rows (-1: before any, 0: at once), %s", fault.AfterRows, fault.Pattern)
+	a.problem(http.StatusInternalServerError, nil, how)
+	said := fmt.Sprint(a.Body, a.Header())
+	told := strings.Contains(said, "spindle") || strings.Contains(said, "deadline")
+	step.Expect(s.t, a.fields() == "" && !told, "%s, so there should be no links, and no words of the database: %s", how, said)
+	a.closed()
+}
+
+// hurried is a client that gives up while a statement is slow.
+func (s *shop) hurried(to string, fault sqlprobe.Fault, patience time.Duration) {
+	fault.Latency = time.Hour
+	injection := s.probe.Inject(fault)
+	defer injection.Remove()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	asked := time.Now()
+	s.send(ctx, http.MethodGet, to)
+	took := time.Since(asked)
+	step.Expect(s.t, took <= patience, "A client gave up after %v, and the handler took %v: %s", patience, took, fault.Pattern)
+	step.Equal(s.t, 0, s.cfg.DB.Stats().InUse, "A client gave up. Connections that are not back, after %s:", fault.Pattern)
 }
