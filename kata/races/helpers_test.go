@@ -4,88 +4,177 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
-	"testing"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/races"
-	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
-// atOnce runs f for many callers at the same time, freely, for the race detector. What the callers share is under test, so
-// nothing here may order them. It is called in a bubble, in which all that they use was made.
-func atOnce(t *testing.T, callers int, f func(caller int)) {
-	t.Helper()
-	var group sync.WaitGroup
-	for caller := range callers {
-		group.Add(1)
-		bubble.Go(t, func() {
-			defer group.Done()
-			f(caller)
-		})
-	}
-	group.Wait()
+// A call is one that an actor makes, and what a system in the state S would answer
+// if nothing else went on.
+type call[S any] struct {
+	text   string
+	make   func() any
+	alone  func(S) (next S, answer any)
+	atOnce bool // it comes to points by itself, and needs none before it
 }
 
-// An office is a store that all offices share, with a point before each call.
+// A returned call has its answer, and the ticks between which it was made.
+type returned[S any] struct {
+	call[S]
+
+	caller       string
+	began, ended int64
+	answer       any
+}
+
+// inSomeOrder lets callers make their calls at the same time, each its own in turn,
+// with a point before each call, and makes the last call when all is over. What the
+// calls return must be what they would return one after the other, in some order
+// that puts none before a call that was over when it began.
+func inSomeOrder[S any](
+	t *step.T, x *interleave.Schedule, promise string, state S, last call[S], callers ...[]call[S],
+) []returned[S] {
+	t.Helper()
+	each := make([][]returned[S], len(callers)+1) // by caller, who writes nothing else
+	one := func(caller int, name string, c call[S]) {
+		r := returned[S]{call: c, caller: name, began: x.Tick()}
+		r.answer = c.make()
+		r.ended = x.Tick()
+		each[caller] = append(each[caller], r)
+	}
+	for i, calls := range callers {
+		name := string(rune('A' + i))
+		x.Go(name, func() {
+			for _, c := range calls {
+				if !c.atOnce {
+					x.Point("%s", c.text)
+				}
+				one(i, name, c)
+				x.Note("%s", show(each[i][len(each[i])-1].answer))
+			}
+		})
+	}
+	x.Run()
+	one(len(callers), "then", last)
+
+	all := slices.Concat(each...)
+	if !explained(state, all) {
+		var b strings.Builder
+		for _, r := range all {
+			fmt.Fprintf(&b, "\n  %s: %s → %s", r.caller, r.text, show(r.answer))
+		}
+		t.Fatalf("%s These calls were made at the same time, and in no order of them would they return this:%s", promise, b.String())
+	}
+	return all
+}
+
+// explained reports whether the calls could have been made one after the other.
+func explained[S any](state S, calls []returned[S]) bool {
+	for i, c := range calls {
+		later := slices.ContainsFunc(calls, func(other returned[S]) bool { return other.ended < c.began })
+		if later {
+			continue
+		}
+		next, answer := c.alone(state)
+		if same(answer, c.answer) && explained(next, slices.Delete(slices.Clone(calls), i, i+1)) {
+			return true
+		}
+	}
+	return len(calls) == 0
+}
+
+func same(want, got any) bool {
+	if err, ok := got.(error); ok {
+		wanted, _ := want.(error)
+		return wanted != nil && errors.Is(err, wanted)
+	}
+	return reflect.DeepEqual(want, got)
+}
+
+func show(answer any) string {
+	switch answer := answer.(type) {
+	case nil:
+		return "nil"
+	case []string:
+		return fmt.Sprintf("%q", answer)
+	}
+	return fmt.Sprint(answer)
+}
+
+// books is a call of Book.
+func books(h *races.Hall, customer string, seats ...int) call[[]string] {
+	return call[[]string]{
+		text: fmt.Sprintf("%s books %v", customer, seats),
+		make: func() any { return h.Book(customer, seats...) },
+		alone: func(owners []string) ([]string, any) {
+			next := slices.Clone(owners)
+			for _, seat := range seats {
+				if owners[seat] != "" {
+					return owners, races.ErrTaken
+				}
+				next[seat] = customer
+			}
+			return next, nil
+		},
+	}
+}
+
+// deposits is a call of Deposit.
+func deposits(s races.Store, key string, amount int) call[int] {
+	return call[int]{
+		text:   fmt.Sprintf("Deposit %d", amount),
+		make:   func() any { return races.Deposit(s, key, amount) },
+		alone:  func(value int) (int, any) { return value + amount, value + amount },
+		atOnce: true,
+	}
+}
+
+// An office is a store that all offices share. Each of its calls is a point.
 type office struct {
 	x *interleave.Schedule
 
-	mu     sync.Mutex
-	values map[string]int
-	calls  int
+	mu      sync.Mutex
+	values  map[string]int
+	quicker int // how many others add 1000 before the next swaps
+	sooner  int // how many others add 1000 right after the next swaps
+	calls   int
 }
 
 func (o *office) Load(key string) int {
-	if o.x != nil {
-		o.x.Point("Load %s", key)
-	}
+	o.x.Point("Load %s", key)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.calls++
-	if o.x != nil {
-		o.x.Note("%d", o.values[key])
-	}
+	o.x.Note("%d", o.values[key])
 	return o.values[key]
 }
 
 func (o *office) CompareAndSwap(key string, old, next int) bool {
-	if o.x != nil {
-		o.x.Point("CompareAndSwap %s, %d, %d", key, old, next)
-	}
+	o.x.Point("CompareAndSwap %s, %d, %d", key, old, next)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.calls++
+	if o.calls++; o.calls > 5_000 {
+		panic(fmt.Sprintf("Deposit should get on when nobody else is quicker; it swaps %d for %d again and again, and the store has %d",
+			old, next, o.values[key]))
+	}
+	if o.quicker > 0 {
+		o.quicker--
+		o.values[key] += 1000
+	}
 	swapped := o.values[key] == old
 	if swapped {
 		o.values[key] = next
 	}
-	if o.x != nil {
-		o.x.Note("%v", swapped)
+	if swapped && o.sooner > 0 {
+		o.sooner--
+		o.values[key] += 1000
 	}
+	o.x.Note("%v", swapped)
 	return swapped
-}
-
-// A contested store changes under the caller's hands before each of its first swaps.
-type contested struct {
-	office
-
-	quicker int // how many others are quicker
-}
-
-func (c *contested) CompareAndSwap(key string, old, next int) bool {
-	if c.quicker > 0 {
-		c.quicker--
-		c.values[key] += 1000
-	}
-	return c.office.CompareAndSwap(key, old, next)
-}
-
-// A journal is the book of a bank.
-type journal struct {
-	mu      sync.Mutex
-	entries []transfer
 }
 
 type transfer struct {
@@ -95,153 +184,101 @@ type transfer struct {
 
 func (e transfer) String() string { return fmt.Sprintf("%s → %s %d", e.from, e.to, e.amount) }
 
-func (j *journal) add(from, to string, amount int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.entries = append(j.entries, transfer{from, to, amount})
+func (e transfer) shares(other transfer) bool {
+	return e.from == other.from || e.from == other.to || e.to == other.from || e.to == other.to
 }
 
-// audit reads the journal from the top, and compares what comes of it with the bank.
-func (j *journal) audit(t *testing.T, opening map[string]int, b *races.Bank) {
-	t.Helper()
-	for name, balance := range b.Balances() {
-		if balance < 0 {
-			t.Fatalf("The account of %s is overdrawn: the balances are %v after %v.", name, b.Balances(), j.entries)
-		}
-	}
-	balances := maps.Clone(opening)
-	for _, e := range j.entries {
-		balances[e.from] -= e.amount
-		if balances[e.from] < 0 {
-			t.Fatalf("The journal is not in the order in which the transfers happened: read from the top, %v overdraws %s. It says %v.", e, e.from, j.entries)
-		}
-		balances[e.to] += e.amount
-	}
-	if got := b.Balances(); !maps.Equal(got, balances) {
-		t.Fatalf("The journal says %v, which makes %v of %v. The bank's balances are %v.", j.entries, balances, opening, got)
-	}
-}
+type balances = map[string]int
 
-// move makes a transfer that may be refused for want of money only.
-func move(t *testing.T, b *races.Bank, from, to string, amount int) (made bool) {
-	t.Helper()
-	err := b.Transfer(from, to, amount)
-	if err != nil && !errors.Is(err, races.ErrFunds) {
-		t.Errorf("The transfer %v was expected to be made, or refused with ErrFunds; got %v.", transfer{from, to, amount}, err)
-	}
-	return err == nil
-}
-
-func sum(balances map[string]int) int {
-	total := 0
-	for _, b := range balances {
-		total += b
-	}
-	return total
-}
-
-// each returns the numbers from 1 to n.
-func each(n int) []int {
-	var all []int
-	for i := range n {
-		all = append(all, i+1)
-	}
-	return all
-}
-
-// expectEach fails the step unless the numbers are 1 to n, each once, in any order.
-func expectEach(t *testing.T, numbers []int, n int) {
-	t.Helper()
-	sorted := slices.Sorted(slices.Values(numbers))
-	if slices.Equal(sorted, each(n)) {
-		return
-	}
-	for i := 1; i < len(sorted); i++ {
-		if sorted[i] == sorted[i-1] {
-			t.Fatalf("%d numbers were taken at the same time, and number %d was given out twice: %v.", n, sorted[i], sorted)
-		}
-	}
-	t.Fatalf("%d numbers were taken at the same time, and were expected to be 1 to %d, each once; they are %v.", n, n, sorted)
-}
-
-// A result is what Get gave.
-type result struct {
-	value int
-	err   error
-}
-
-// get calls Get, and turns a panic into an error that says so.
-func get(l *races.Lazy[int]) (r result) {
-	defer func() {
-		if v := recover(); v != nil {
-			r.err = fmt.Errorf("panicked: %v", v)
-		}
-	}()
-	r.value, r.err = l.Get()
-	return r
-}
-
-// exploreLazy lets three callers ask at the same time for a value whose first start fails or panics. The second succeeds.
-func exploreLazy(t *testing.T, panics bool) {
-	t.Helper()
-	shared := 0 // the most callers who heard of one failure
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		starts, running := 0, 0 // how many there were, and which is under way
-		l := races.NewLazy(func() (int, error) {
-			starts++
-			if running != 0 {
-				t.Errorf("Start %d ran while start %d was under way.", starts, running)
+// transfers is a call of Transfer, which is refused for want of money only.
+func transfers(b *races.Bank, tr transfer) call[balances] {
+	return call[balances]{
+		text: tr.String(),
+		make: func() any { return b.Transfer(tr.from, tr.to, tr.amount) },
+		alone: func(old balances) (balances, any) {
+			if old[tr.from] < tr.amount {
+				return old, races.ErrFunds
 			}
-			running = starts
-			x.Point("start %d", starts)
-			running = 0
-			switch {
-			case starts > 1:
-				return 7, nil
-			case panics:
-				panic("broken")
+			next := maps.Clone(old)
+			next[tr.from] -= tr.amount
+			next[tr.to] += tr.amount
+			return next, nil
+		},
+	}
+}
+
+func looks(b *races.Bank) call[balances] {
+	return call[balances]{
+		text:  "Balances",
+		make:  func() any { return b.Balances() },
+		alone: func(old balances) (balances, any) { return old, old },
+	}
+}
+
+// A journal takes long to write a line, and has a line for each transfer of an
+// exploration. No two of these are alike, so each line is written by one caller.
+type journal struct {
+	x     *interleave.Schedule
+	lines []*line
+}
+
+type line struct {
+	transfer
+
+	times        int
+	began, ended int64
+}
+
+func newJournal(x *interleave.Schedule, all ...transfer) *journal {
+	j := &journal{x: x}
+	for _, tr := range all {
+		j.lines = append(j.lines, &line{transfer: tr})
+	}
+	return j
+}
+
+func (j *journal) write(from, to string, amount int) {
+	tr := transfer{from, to, amount}
+	for _, l := range j.lines {
+		if l.transfer == tr {
+			l.times++
+			l.began = j.x.Tick()
+			j.x.Point("journal %v", tr)
+			l.ended = j.x.Tick()
+			return
+		}
+	}
+	panic(fmt.Sprintf("the journal was called for %v, which nobody asked for", tr))
+}
+
+// agrees holds the journal against what the callers of Transfer were told.
+func (j *journal) agrees(t *step.T, opening balances, calls []returned[balances]) {
+	t.Helper()
+	var made []*line
+	for _, l := range j.lines {
+		for _, c := range calls {
+			if c.text != l.String() {
+				continue
 			}
-			return 0, errors.New("not yet")
-		})
-		first := result{err: errors.New("not yet")} // what those get who wait for the first start
-		if panics {
-			first.err = races.ErrPanicked
-		}
-		var failed [3]bool // by caller, since those who waited go on at the same time
-		for i := range failed {
-			x.Go("caller "+string(rune('A'+i)), func() {
-				x.Point("Get")
-				waitsFor := running
-				r := get(l)
-				x.Note("%d, %v", r.value, r.err)
-				switch {
-				case r.err == nil && r.value == 7:
-				case r.err != nil && (r.err.Error() == first.err.Error() || panics && r.err.Error() == "panicked: broken"):
-					failed[i] = true
-					if waitsFor == 2 {
-						t.Errorf("A caller came while the second start was under way, and was expected to get its value, 7; it got %v.", r.err)
-					}
-				default:
-					t.Errorf("The first start ends with %v, and the second with 7. A caller got neither, but %d, %v.", first.err, r.value, r.err)
-				}
-			})
-		}
-		x.Run()
-		heard := 0
-		for _, f := range failed {
-			if f {
-				heard++
+			if c.answer != nil {
+				step.Equal(t, 0, l.times, "The transfer %v was refused, and the journal should not have it. It was called so often:", l)
+				continue
 			}
+			step.Equal(t, 1, l.times, "The transfer %v was made, and the journal should be called once for it. It was called so often:", l)
+			step.Expect(t, l.ended < c.ended, "The journal should have been written for %v when Transfer returned. It was under way.", l)
+			made = append(made, l)
 		}
-		shared = max(shared, heard)
-		if starts > 2 || heard == 0 {
-			t.Errorf("The first start failed and the second succeeded. There were %d starts, and %d callers heard of the failure.", starts, heard)
+	}
+	slices.SortFunc(made, func(a, b *line) int { return int(a.began - b.began) })
+	left := maps.Clone(opening)
+	for i, l := range made {
+		left[l.from] -= l.amount
+		left[l.to] += l.amount
+		step.Expect(t, left[l.from] >= 0, "The journal should be in the order in which the transfers happened. "+
+			"Read from the top, %v overdraws %s. It says %v.", l, l.from, made)
+		for _, before := range made[:i] {
+			step.Expect(t, before.ended < l.began || !l.shares(before.transfer), "The journal should be written for one transfer of "+
+				"an account after the other. It was called for %v before it had returned for %v.", l, before)
 		}
-		if r := get(l); r.value != 7 || r.err != nil {
-			t.Errorf("In the end the value was expected to be 7; got %d, %v.", r.value, r.err)
-		}
-	})
-	if shared < 3 {
-		t.Fatalf("Two callers who come while the first start is under way were expected to get what comes of it, as the one who runs it; in every order they started again, and at most %d callers heard of the failure.", shared)
 	}
 }

@@ -1,13 +1,15 @@
 //go:build !solutions
 
-// Package races is the kata "How do you handle race conditions?". README.md in this folder is the contract.
+// Package races is the kata "How do you handle race conditions?". README.md in this
+// folder is the contract.
 package races
 
 import (
 	"errors"
 
-	// The standard library's sync, with points at which the steps let another goroutine go first. Keep it, and the steps
-	// find every race at your locks; with plain "sync" the same code is right, and the steps see less.
+	// The standard library's sync, with points at which the steps let another goroutine
+	// go first. Keep it, and the steps find every race at your locks. With plain "sync"
+	// the same code is right, and the steps see less.
 	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
@@ -20,7 +22,8 @@ var (
 	ErrPanicked  = errors.New("the start panicked")
 )
 
-// A Counter gives out ticket numbers. The zero value has given out none. It is safe for concurrent use.
+// A Counter gives out ticket numbers. The zero value has given out none. It is safe
+// for concurrent use.
 type Counter struct {
 	mu sync.Mutex // yours to use or to replace
 }
@@ -63,7 +66,8 @@ type Store interface {
 	CompareAndSwap(key string, old, next int) bool
 }
 
-// Deposit adds an amount to the value of a key, which others change too, and returns the value that it set.
+// Deposit adds an amount to the value of a key, which others change too, and returns
+// the value that it set.
 func Deposit(s Store, key string, amount int) int {
 	return 0
 }
@@ -73,7 +77,8 @@ type Bank struct {
 	_ struct{} // the fields are yours
 }
 
-// NewBank opens an account for each name, with that balance. The journal is called for every transfer that is made.
+// NewBank opens an account for each name, with that balance. The journal is called
+// for every transfer that is made.
 func NewBank(balances map[string]int, journal func(from, to string, amount int)) *Bank {
 	return &Bank{}
 }
@@ -98,13 +103,15 @@ func NewLazy[T any](start func() (T, error)) *Lazy[T] {
 	return &Lazy[T]{}
 }
 
-// Get returns the value. The first call makes it, and those that come meanwhile wait for it.
+// Get returns the value. The first call makes it, and those that come meanwhile wait
+// for it.
 func (l *Lazy[T]) Get() (T, error) {
 	var zero T
 	return zero, nil
 }
 
-// A Board shows the price list of the day. The zero value shows an empty one. It is safe for concurrent use.
+// A Board shows the price list of the day. The zero value shows an empty one. It is
+// safe for concurrent use.
 type Board struct {
 	_ struct{} // the fields are yours
 }

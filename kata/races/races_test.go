@@ -4,392 +4,595 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/races"
-	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 // A counter gives out each number once, however many ask at the same time.
 func TestCounter(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		var c races.Counter
+	step.Outside(t, func(t *step.T) {
+		var c, other races.Counter
+		step.Equal(t, 0, c.Issued(), "No number was given out yet. Issued:")
 		for want := 1; want <= 3; want++ {
-			if got := c.Next(); got != want {
-				t.Fatalf("One caller takes numbers, and number %d was expected; got %d.", want, got)
-			}
-			if got := c.Issued(); got != want {
-				t.Fatalf("%d numbers were given out, and Issued says %d.", want, got)
-			}
+			step.Equal(t, want, c.Next(), "One caller takes numbers, one after the other. Next:")
+			step.Equal(t, want, c.Issued(), "The number %d was given out last. Issued:", want)
 		}
+		step.Equal(t, 1, other.Next(), "Another counter begins at 1, whatever the first one gave out. Next:")
 	})
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		var c races.Counter
-		numbers := make([]int, 3)
-		for i := range numbers {
-			x.Go("caller "+string(rune('A'+i)), func() {
-				numbers[i] = c.Next()
-				x.Note("%d", numbers[i])
-			})
-		}
-		x.Run()
-		expectEach(t, numbers, len(numbers))
-		if got := c.Issued(); got != len(numbers) {
-			t.Fatalf("%d numbers were given out, and Issued says %d.", len(numbers), got)
-		}
+		next := call[int]{text: "Next", make: func() any { return c.Next() }, alone: func(n int) (int, any) { return n + 1, n + 1 }}
+		issued := call[int]{text: "Issued", make: func() any { return c.Issued() }, alone: func(n int) (int, any) { return n, n }}
+		inSomeOrder(t, x, "A counter gives out 1, 2, 3 and so on, each number once.", 0, issued,
+			[]call[int]{next, issued}, []call[int]{next}, []call[int]{next})
 	})
-	bubble.Run(t, func(t *testing.T) {
-		const callers, rounds = 8, 200
-		var busy races.Counter
-		var taken [callers][]int
-		atOnce(t, callers, func(caller int) {
-			for range rounds {
-				taken[caller] = append(taken[caller], busy.Next())
-				if n := busy.Issued(); n < len(taken[caller]) {
-					t.Errorf("A caller has %d numbers, and Issued says that %d were given out.", len(taken[caller]), n)
-				}
-			}
-		})
-		expectEach(t, slices.Concat(taken[:]...), callers*rounds)
+	step.Bubble(t, func(t *step.T) {
+		apart.Pairs(t.T, func() *races.Counter { return new(races.Counter) },
+			apart.Call[*races.Counter]{Name: "Next", Do: func(c *races.Counter) { c.Next() }},
+			apart.Call[*races.Counter]{Name: "Issued", Do: func(c *races.Counter) { c.Issued() }},
+		)
 	})
 }
 
 // A seat is never sold twice, and a block of seats is all or nothing.
 func TestBooking(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
+	step.Bubble(t, func(t *step.T) {
 		h := races.NewHall(5)
-		expectBooked(t, h, nil, "ann", 1)
-		expectSeats(t, h, "", "ann", "", "", "")
-		expectBooked(t, h, races.ErrTaken, "ben", 1)
-		expectBooked(t, h, races.ErrTaken, "ann", 1)
-		expectBooked(t, h, races.ErrTaken, "ben", 0, 1, 2)
-		expectBooked(t, h, races.ErrTaken, "ben", 2, 3, 1)
-		expectSeats(t, h, "", "ann", "", "", "")
-		expectBooked(t, h, nil, "ben", 4, 0)
-		expectSeats(t, h, "ben", "ann", "", "", "ben")
-		for _, bad := range []struct {
+		step.Equal(t, []string{"", "", "", "", ""}, h.Seats(), "A new hall of 5 seats has 5 free ones.")
+		for _, tt := range []struct {
+			why      string
 			customer string
 			seats    []int
-		}{{"cem", nil}, {"cem", []int{2, 2}}, {"cem", []int{2, 5}}, {"cem", []int{-1}}, {"", []int{2}}, {"cem", []int{3, 2, 3}}} {
-			expectBooked(t, h, races.ErrRequest, bad.customer, bad.seats...)
+			want     error
+			owners   []string
+		}{
+			{"the seat is free", "ann", []int{1}, nil, []string{"", "ann", "", "", ""}},
+			{"somebody else has the seat", "ben", []int{1}, races.ErrTaken, nil},
+			{"the customer has the seat already", "ann", []int{1}, races.ErrTaken, nil},
+			{"the second of them is taken", "ben", []int{0, 1, 2}, races.ErrTaken, nil},
+			{"the last of them is taken", "ben", []int{2, 3, 1}, races.ErrTaken, nil},
+			{"the first seat and the last one are free", "ben", []int{4, 0}, nil, []string{"ben", "ann", "", "", "ben"}},
+			{"no seat is named", "cem", nil, races.ErrRequest, nil},
+			{"the customer has no name", "", []int{2}, races.ErrRequest, nil},
+			{"a seat is named twice", "cem", []int{2, 2}, races.ErrRequest, nil},
+			{"a seat is named twice, with another in between", "cem", []int{3, 2, 3}, races.ErrRequest, nil},
+			{"5 seats have the numbers 0 to 4", "cem", []int{2, 5}, races.ErrRequest, nil},
+			{"there is no seat -1", "cem", []int{-1}, races.ErrRequest, nil},
+			{"the two that are left are free", "cem", []int{2, 3}, nil, []string{"ben", "ann", "cem", "cem", "ben"}},
+		} {
+			before, named := h.Seats(), slices.Clone(tt.seats)
+			if tt.owners == nil {
+				tt.owners = before
+			}
+			err := h.Book(tt.customer, named...)
+			step.Equal(t, tt.want, err, "%q books the seats %v, and %s. The seats are %q.", tt.customer, tt.seats, tt.why, before)
+			step.Equal(t, tt.seats, named, "Book should leave the caller's slice of seats as it was.")
+			clear(named)
+			step.Equal(t, tt.owners, h.Seats(), "The seats after %q booked %v:", tt.customer, tt.seats)
 		}
+		err := h.Book("ann", 0, 9)
+		step.Expect(t, errors.Is(err, races.ErrTaken) || errors.Is(err, races.ErrRequest),
+			"Seat 0 is taken, and there is no seat 9. Book should return ErrTaken or ErrRequest; it returned %v.", err)
+		step.Equal(t, races.ErrRequest, races.NewHall(0).Book("ann", 0), "A hall of no seats has no seat 0.")
 		h.Seats()[2] = "a stranger"
-		expectSeats(t, h, "ben", "ann", "", "", "ben")
+		step.Equal(t, "cem", h.Seats()[2], "The slice of Seats is the caller's own, who wrote into it. Seat 2 belongs to:")
 	})
-
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		h := races.NewHall(3)
-		errs := map[string]*error{"ann": new(error), "ben": new(error)}
-		x.Go("ann: 0 and 1", func() { *errs["ann"] = h.Book("ann", 0, 1); x.Note("%v", *errs["ann"]) })
-		x.Go("ben: 1 and 2", func() { *errs["ben"] = h.Book("ben", 1, 2); x.Note("%v", *errs["ben"]) })
-		var seen []string
-		x.Go("visitor", func() { seen = h.Seats(); x.Note("%q", seen) })
-		x.Run()
-		switch {
-		case *errs["ann"] == nil && *errs["ben"] == nil:
-			t.Fatalf("Seat 1 was sold twice: to ann, with seat 0, and to ben, with seat 2. The seats are %q.", h.Seats())
-		case *errs["ann"] == nil:
-			expectSeats(t, h, "ann", "ann", "")
-		case *errs["ben"] == nil:
-			expectSeats(t, h, "", "ben", "ben")
-		default:
-			t.Fatalf("Two customers wanted seat 1, and one of them was expected to get it; ann was told %v, and ben %v.", *errs["ann"], *errs["ben"])
-		}
-		for _, half := range [][]string{{"ann", "", ""}, {"", "ann", ""}, {"", "ben", ""}, {"", "", "ben"}} {
-			if slices.Equal(seen, half) {
-				t.Fatalf("A visitor saw a booking by half: %q.", seen)
+	for _, seats := range [][2][]int{{{0, 1}, {1, 2}}, {{0, 1}, {1, 0}}, {{2, 0}, {0, 1, 2}}} {
+		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+			h := races.NewHall(3)
+			look := call[[]string]{
+				text:  "Seats",
+				make:  func() any { return h.Seats() },
+				alone: func(owners []string) ([]string, any) { return owners, owners },
 			}
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		const callers, seats = 8, 40
-		busy := races.NewHall(seats)
-		var got [callers]int
-		atOnce(t, callers, func(caller int) {
-			for seat := range seats - 1 {
-				if busy.Book(fmt.Sprint("customer ", caller), seat, seat+1) == nil {
-					got[caller] += 2
-				}
-				busy.Seats()
-			}
+			inSomeOrder(t, x, "A seat is sold once, and a block of seats is all or nothing.", make([]string, 3), look,
+				[]call[[]string]{books(h, "ann", seats[0]...)}, []call[[]string]{books(h, "ben", seats[1]...)}, []call[[]string]{look})
 		})
-		have := map[string]int{}
-		for _, customer := range busy.Seats() {
-			have[customer]++
-		}
-		for caller, n := range got {
-			if name := fmt.Sprint("customer ", caller); have[name] != n {
-				t.Fatalf("%s was told that %d seats are theirs, and has %d.", name, n, have[name])
-			}
-		}
+	}
+	step.Bubble(t, func(t *step.T) {
+		apart.Pairs(t.T, func() *races.Hall { return races.NewHall(3) },
+			apart.Call[*races.Hall]{Name: "Book of 0 and 1", Do: func(h *races.Hall) { _ = h.Book("ann", 0, 1) }},
+			apart.Call[*races.Hall]{Name: "Book of 1 and 2", Do: func(h *races.Hall) { _ = h.Book("ben", 1, 2) }},
+			apart.Call[*races.Hall]{Name: "Seats", Do: func(h *races.Hall) { h.Seats() }},
+		)
 	})
-}
-
-func expectBooked(t *testing.T, h *races.Hall, want error, customer string, seats ...int) {
-	t.Helper()
-	if err := h.Book(customer, seats...); !errors.Is(err, want) {
-		t.Fatalf("%q books %v: expected %v, got %v. The seats are %q.", customer, seats, want, err, h.Seats())
-	}
-}
-
-func expectSeats(t *testing.T, h *races.Hall, want ...string) {
-	t.Helper()
-	if got := h.Seats(); !slices.Equal(got, want) {
-		t.Fatalf("The seats were expected to be %q, and are %q.", want, got)
-	}
 }
 
 // A deposit is never lost, although the store that all offices share offers nothing but compare-and-swap.
 func TestDeposit(t *testing.T) {
-	s := &contested{office: office{values: map[string]int{"ann": 5}}}
-	if got := races.Deposit(s, "ann", 3); got != 8 || s.values["ann"] != 8 {
-		t.Fatalf("3 were added to 5, and 8 was expected; Deposit returned %d, and the store has %d.", got, s.values["ann"])
-	}
-	for _, quicker := range []int{1, 2, 50} {
-		s := &contested{office: office{values: map[string]int{}}, quicker: quicker}
-		if got, want := races.Deposit(s, "ann", 3), 1000*quicker+3; got != want || s.values["ann"] != want {
-			t.Fatalf("Others were quicker %d times, with 1000 each, and %d was expected in the end; Deposit returned %d, and the store has %d.", quicker, want, got, s.values["ann"])
+	step.Bubble(t, func(t *step.T) {
+		for _, tt := range []struct{ has, amount, want int }{{0, 5, 5}, {5, -7, -2}, {-2, 2, 0}, {9, 0, 9}} {
+			s := &office{values: map[string]int{"ann": tt.has, "ben": 100}}
+			got := races.Deposit(s, "ann", tt.amount)
+			step.Equal(t, tt.want, got, "The store has %d, and %d is added. Deposit returns:", tt.has, tt.amount)
+			step.Equal(t, map[string]int{"ann": tt.want, "ben": 100}, s.values, "%d was added to ann's %d. The store:", tt.amount, tt.has)
 		}
-	}
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
+		for _, quicker := range []int{1, 2, 50, 1000} {
+			s := &office{values: map[string]int{}, quicker: quicker}
+			want, got := 1000*quicker+3, races.Deposit(s, "ann", 3)
+			step.Equal(t, want, got, "Others were quicker %d times, by 1000 each, and 3 is added. Deposit returns:", quicker)
+			step.Equal(t, want, s.values["ann"], "Others were quicker %d times, by 1000 each, and 3 is added. The store has:", quicker)
+		}
+		s := &office{values: map[string]int{}, sooner: 1}
+		got := races.Deposit(s, "ann", 3)
+		step.Equal(t, 3, got, "Deposit sets 3, and at once somebody else adds 1000. Deposit returns what it set:")
+		step.Equal(t, 1003, s.values["ann"], "Deposit set 3, and somebody else added 1000. The store has:")
+	})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		s := &office{x: x, values: map[string]int{}}
-		amounts := []int{1, 10, -100}
-		results := make([]int, len(amounts))
-		for i, amount := range amounts {
-			x.Go(fmt.Sprintf("adds %d", amount), func() { results[i] = races.Deposit(s, "ann", amount) })
+		has := call[int]{
+			text:  "Load",
+			make:  func() any { return s.Load("ann") },
+			alone: func(value int) (int, any) { return value, value },
 		}
-		x.Run()
-		if got := s.values["ann"]; got != -89 {
-			t.Fatalf("A deposit is lost: 1, 10 and -100 were added at the same time, and -89 was expected; the store has %d.", got)
-		}
-		if !slices.Contains(results, -89) {
-			t.Fatalf("One of three deposits was the last, and was expected to return -89; they returned %v.", results)
-		}
+		inSomeOrder(t, x, "No deposit is lost or made twice, and each returns the value that it set.", 0, has,
+			[]call[int]{deposits(s, "ann", 1), deposits(s, "ann", -100)}, []call[int]{deposits(s, "ann", 10)})
 	})
 }
 
+var opening = balances{"ann": 10, "ben": 5, "cem": 0}
+
 // Transfers in opposite directions never wait for each other for ever, and one to the same account is fine.
 func TestTransfer(t *testing.T) {
-	opening := map[string]int{"ann": 10, "ben": 5, "cem": 0}
-	bubble.Run(t, func(t *testing.T) {
+	step.Bubble(t, func(t *step.T) {
 		given := maps.Clone(opening)
-		book := &journal{}
-		b := races.NewBank(given, book.add)
-		given["ann"] = 1_000_000
+		var journal []transfer
+		b := races.NewBank(given, func(from, to string, amount int) {
+			time.Sleep(time.Millisecond)
+			journal = append(journal, transfer{from, to, amount})
+		})
+		given["ann"], given["dan"] = 1_000_000, 1_000_000
 		for _, tt := range []struct {
-			from, to string
-			amount   int
-			want     error
+			transfer
+			why   string
+			want  error
+			after balances
 		}{
-			{"ann", "ben", 4, nil},
-			{"ben", "cem", 9, nil},
-			{"ben", "cem", 1, races.ErrFunds},
-			{"ann", "ben", 7, races.ErrFunds},
-			{"ann", "ben", 0, races.ErrRequest},
-			{"ann", "ben", -1, races.ErrRequest},
-			{"ann", "dan", 1, races.ErrNoAccount},
-			{"dan", "ann", 1, races.ErrNoAccount},
-			{"cem", "ann", 9, nil},
-			{"ann", "ann", 15, nil},
-			{"ann", "ann", 16, races.ErrFunds},
+			{transfer{"ann", "ben", 4}, "ann has 10", nil, balances{"ann": 6, "ben": 9, "cem": 0}},
+			{transfer{"ben", "cem", 9}, "ben has just 9", nil, balances{"ann": 6, "ben": 0, "cem": 9}},
+			{transfer{"ben", "cem", 1}, "ben has nothing", races.ErrFunds, nil},
+			{transfer{"ann", "ben", 7}, "ann has only 6", races.ErrFunds, nil},
+			{transfer{"ann", "ben", 0}, "nothing is no amount", races.ErrRequest, nil},
+			{transfer{"ann", "ben", -1}, "an amount is positive", races.ErrRequest, nil},
+			{transfer{"ann", "dan", 1}, "dan has no account", races.ErrNoAccount, nil},
+			{transfer{"dan", "ann", 1}, "dan has no account", races.ErrNoAccount, nil},
+			{transfer{"dan", "dan", 1}, "dan has no account", races.ErrNoAccount, nil},
+			{transfer{"ann", "ann", 6}, "ann has just 6, and keeps them", nil, balances{"ann": 6, "ben": 0, "cem": 9}},
+			{transfer{"ann", "ann", 7}, "ann has only 6", races.ErrFunds, nil},
+			{transfer{"cem", "ann", 1}, "cem has 9", nil, balances{"ann": 7, "ben": 0, "cem": 8}},
 		} {
-			err := b.Transfer(tt.from, tt.to, tt.amount)
-			if !errors.Is(err, tt.want) {
-				t.Fatalf("The transfer %v was expected to give %v; got %v. The balances are %v.", transfer{tt.from, tt.to, tt.amount}, tt.want, err, b.Balances())
+			before, written := b.Balances(), slices.Clone(journal)
+			if tt.after == nil {
+				tt.after = before
+			} else {
+				written = append(written, tt.transfer)
 			}
+			t.Tell("%v is asked for", tt.transfer)
+			err := b.Transfer(tt.from, tt.to, tt.amount)
+			step.Equal(t, tt.want, err, "The transfer %v is asked for, and %s. Transfer returns:", tt.transfer, tt.why)
+			step.Equal(t, tt.after, b.Balances(), "The transfer %v was asked for, and %s. The balances:", tt.transfer, tt.why)
+			step.Equal(t, written, journal, "The transfer %v was asked for, and %s. The journal:", tt.transfer, tt.why)
 		}
-		if want := []transfer{{"ann", "ben", 4}, {"ben", "cem", 9}, {"cem", "ann", 9}, {"ann", "ann", 15}}; !slices.Equal(book.entries, want) {
-			t.Fatalf("The journal was expected to say %v, and says %v.", want, book.entries)
+		for _, tr := range []transfer{{"ann", "dan", 0}, {"dan", "ann", -1}, {"ann", "dan", 100}} {
+			err := b.Transfer(tr.from, tr.to, tr.amount)
+			step.Expect(t, errors.Is(err, races.ErrRequest) || errors.Is(err, races.ErrNoAccount) || errors.Is(err, races.ErrFunds),
+				"The transfer %v is wrong in two ways, and should be refused for one of them. Transfer returned %v.", tr, err)
 		}
-		book.audit(t, opening, b)
 	})
-
-	for _, transfers := range [][]transfer{
+	step.Bubble(t, func(t *step.T) {
+		b := races.NewBank(opening, func(from, to string, amount int) {
+			if t.Tell("The journal is called for %v", transfer{from, to, amount}); amount == 4 {
+				t.Tell("The journal panics")
+				panic(errBroken)
+			}
+		})
+		func() {
+			defer func() {
+				step.Equal(t, any(errBroken), recover(), "The journal panics, and so should Transfer. It panics with:")
+			}()
+			_ = b.Transfer("ann", "ben", 4)
+		}()
+		err := b.Transfer("ben", "ann", 1)
+		step.NoError(t, err, "The journal panicked when ann gave to ben. Now ben gives 1 back, and has at least 5.")
+		sum := 0
+		for _, balance := range b.Balances() {
+			sum += balance
+		}
+		step.Equal(t, 15, sum, "The journal panicked in the middle of a transfer. The sum of all accounts:")
+	})
+	for _, all := range [][]transfer{
 		{{"ann", "ben", 4}, {"ben", "ann", 3}},
 		{{"ann", "ben", 10}, {"ben", "cem", 12}},
-		{{"ann", "ben", 1}, {"ben", "cem", 1}, {"cem", "ann", 1}},
+		{{"ann", "ben", 1}, {"ben", "cem", 2}, {"cem", "ann", 1}},
 		{{"ann", "ben", 7}, {"ann", "cem", 7}, {"ann", "ann", 7}},
 	} {
-		interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-			book := &journal{}
-			b := races.NewBank(opening, func(from, to string, amount int) {
-				x.Point("journal")
-				book.add(from, to, amount)
-			})
-			made := make([]bool, len(transfers)) // by actor, since one that waited goes on at the same time
-			for i, tr := range transfers {
-				x.Go(tr.String(), func() { made[i] = move(t, b, tr.from, tr.to, tr.amount) })
+		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+			j := newJournal(x, all...)
+			b := races.NewBank(opening, j.write)
+			var callers [][]call[balances]
+			for _, tr := range all {
+				c := transfers(b, tr)
+				c.atOnce = len(all) > 2 // three have orders enough at the journal and at locks
+				callers = append(callers, []call[balances]{c})
 			}
-			x.Run()
-			made = slices.DeleteFunc(made, func(m bool) bool { return !m })
-			if len(made) != len(book.entries) {
-				t.Fatalf("%d transfers were made, and the journal has %d.", len(made), len(book.entries))
-			}
-			book.audit(t, opening, b)
+			calls := inSomeOrder(t, x, "Each transfer is made whole or refused.", opening, looks(b), callers...)
+			j.agrees(t, opening, calls)
 		})
 	}
-	overlap := false
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		writing := false
-		b := races.NewBank(map[string]int{"ann": 1, "ben": 1, "cem": 1, "dan": 1}, func(from, _ string, _ int) {
-			if from == "ann" {
-				writing = true
-				x.Point("a journal that takes long")
-				writing = false
-			}
+	for _, tr := range []transfer{
+		{"cem", "dan", 1}, {"eva", "fay", 1}, {"gus", "ida", 1}, {"jon", "jon", 1},
+	} {
+		meanwhile := false
+		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+			slow := transfer{"ann", "ben", 1}
+			j := newJournal(x, slow, tr)
+			accounts := balances{"ann": 1, "ben": 1, tr.from: 1, tr.to: 1}
+			b := races.NewBank(accounts, j.write)
+			calls := inSomeOrder(t, x, "Each transfer is made whole or refused.", accounts, looks(b),
+				[]call[balances]{transfers(b, slow)}, []call[balances]{transfers(b, tr)})
+			j.agrees(t, accounts, calls)
+			meanwhile = meanwhile || j.lines[0].began < calls[1].began && calls[1].ended < j.lines[0].ended
 		})
-		x.Go("ann → ben", func() { move(t, b, "ann", "ben", 1) })
-		x.Go("cem → dan", func() {
-			x.Point("begin")
-			began := writing
-			move(t, b, "cem", "dan", 1)
-			overlap = overlap || began && writing
-		})
-		x.Run()
-	})
-	if !overlap {
-		t.Fatal("The journal of ann → ben takes long, and meanwhile cem → dan was expected to be made, since they share no account; in no order was it.")
+		step.Expect(t, meanwhile, "While the journal is written for ann → ben, %v should be made, since they share no account. "+
+			"In no order was it.", tr)
 	}
+	step.Bubble(t, func(t *step.T) { apart.Pairs(t.T, newLedger, transferring...) })
+}
+
+// A ledger is a bank whose journal counts the lines of each account without a lock.
+type ledger struct{ *races.Bank }
+
+func newLedger() ledger {
+	lines := map[string]*int{"ann": new(int), "ben": new(int), "cem": new(int)}
+	return ledger{races.NewBank(opening, func(from, to string, _ int) {
+		*lines[from]++
+		*lines[to]++
+	})}
+}
+
+var transferring = []apart.Call[ledger]{
+	{Name: "Transfer ann → ben", Do: func(l ledger) { _ = l.Transfer("ann", "ben", 4) }},
+	{Name: "Transfer ben → cem", Do: func(l ledger) { _ = l.Transfer("ben", "cem", 5) }},
+	{Name: "Transfer ben → ben", Do: func(l ledger) { _ = l.Transfer("ben", "ben", 5) }},
+	{Name: "Transfer cem → ann, refused", Do: func(l ledger) { _ = l.Transfer("cem", "ann", 99) }},
 }
 
 // The sum over all accounts is the same at every moment.
 func TestBalances(t *testing.T) {
-	opening := map[string]int{"ann": 10, "ben": 5, "cem": 0}
-	bubble.Run(t, func(t *testing.T) {
-		if got := races.NewBank(opening, func(string, string, int) {}).Balances(); !maps.Equal(got, opening) {
-			t.Fatalf("Nothing was moved, and the balances were expected to be %v; they are %v.", opening, got)
-		}
+	step.Outside(t, func(t *step.T) {
+		b := races.NewBank(opening, func(string, string, int) {})
+		first := b.Balances()
+		step.Equal(t, opening, first, "Nothing was moved. The balances:")
+		first["ann"], first["dan"] = 99, 1
+		step.Equal(t, opening, b.Balances(), "The map of Balances is the caller's own, who wrote into it. The balances:")
+		first = b.Balances()
+		step.NoError(t, b.Transfer("ann", "cem", 3), "ann has 10, and gives 3 to cem.")
+		step.Equal(t, opening, first, "The map of Balances is of one moment, and then ann gave 3 to cem. The balances of before:")
+		step.Equal(t, balances{}, races.NewBank(nil, func(string, string, int) {}).Balances(), "A bank without accounts. The balances:")
 	})
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		b := races.NewBank(opening, func(string, string, int) { x.Point("journal") })
-		var seen map[string]int
-		x.Go("ann → ben 4", func() { move(t, b, "ann", "ben", 4) })
-		x.Go("ben → cem 2", func() { move(t, b, "ben", "cem", 2) })
-		x.Go("auditor", func() { seen = b.Balances(); x.Note("%v", seen) })
-		x.Run()
-		if got := sum(seen); got != 15 {
-			t.Fatalf("The accounts hold 15 together, and an auditor saw %d: %v.", got, seen)
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		const callers = 6
-		names := []string{"ann", "ben", "cem"}
-		book := &journal{}
-		busy := races.NewBank(opening, book.add)
-		atOnce(t, callers, func(caller int) {
-			for round := range 50 {
-				move(t, busy, names[(caller+round)%3], names[(caller*2+round)%3], 1+round%4)
-				balances := busy.Balances()
-				if got := sum(balances); got != 15 {
-					t.Errorf("The accounts hold 15 together, and an auditor saw %d: %v.", got, balances)
-					return
-				}
-				balances["ann"] = -1 // the caller's own
-			}
+	for _, pair := range [][2]transfer{{{"ann", "ben", 4}, {"ben", "cem", 2}}, {{"ann", "cem", 4}, {"cem", "ann", 3}}} {
+		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+			j := newJournal(x, pair[:]...)
+			b := races.NewBank(opening, j.write)
+			inSomeOrder(t, x, "The accounts hold 15 together at every moment.", opening, looks(b),
+				[]call[balances]{transfers(b, pair[0])}, []call[balances]{transfers(b, pair[1])}, []call[balances]{looks(b)})
 		})
-		book.audit(t, opening, busy)
+	}
+	step.Bubble(t, func(t *step.T) {
+		look := apart.Call[ledger]{Name: "Balances", Do: func(l ledger) { l.Balances()["ann"] = 0 }}
+		apart.Pairs(t.T, newLedger, append(slices.Clone(transferring), look)...)
 	})
 }
 
 // One caller starts, the others wait for its result, and a start that failed or panicked can be tried again.
 func TestLazy(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		starts := 0
+	for _, first := range endings {
+		step.Bubble(t, func(t *step.T) { tryAgain(t, first) })
+	}
+	for _, first := range endings {
+		exploreLazy(t, first, 3, false)
+		exploreLazy(t, first, 2, true)
+	}
+	for _, first := range []ending{endings[0], endings[1], endings[3]} { // a call of Pairs may not end its goroutine
+		step.Bubble(t, func(t *step.T) {
+			fresh := func() *races.Lazy[int] { return races.NewLazy(first.start) }
+			apart.Pairs(t.T, fresh, apart.Call[*races.Lazy[int]]{Name: "Get", Do: func(l *races.Lazy[int]) { get(l, new(result)) }})
+		})
+	}
+}
+
+// A result is how a call of Get ended.
+type result struct {
+	how      string // returned, panicked or exited
+	value    int
+	err      error
+	panicked any
+}
+
+// is reports whether the result is as wanted. Its error may wrap the one wanted.
+func (r result) is(want result) bool {
+	return r.how == want.how && r.value == want.value && errors.Is(r.err, want.err) && reflect.DeepEqual(r.panicked, want.panicked)
+}
+
+func (r result) String() string {
+	switch {
+	case r.how == "panicked":
+		return fmt.Sprintf("a panic with %v", r.panicked)
+	case r.how == "exited":
+		return "the end of its goroutine"
+	case r.err != nil:
+		return fmt.Sprintf("the error %q", r.err)
+	}
+	return fmt.Sprint(r.value)
+}
+
+// get calls Get. It does not return if Get ends the goroutine.
+func get(l *races.Lazy[int], r *result) {
+	r.how = "exited"
+	defer func() {
+		if v := recover(); v != nil {
+			*r = result{how: "panicked", panicked: v}
+		}
+	}()
+	r.value, r.err = l.Get()
+	r.how = "returned"
+}
+
+var (
+	errNotYet = errors.New("not yet")
+	errBroken = errors.New("broken")
+	seven     = result{how: "returned", value: 7}
+)
+
+// An ending is a way in which start can end: what becomes of the Get that calls it,
+// and of those that wait meanwhile.
+type ending struct {
+	what  string
+	start func() (int, error)
+	own   result
+	waits result
+}
+
+var endings = []ending{
+	{
+		"returns an error", func() (int, error) { return 0, errNotYet },
+		result{how: "returned", err: errNotYet},
+		result{how: "returned", err: errNotYet},
+	},
+	{
+		"panics", func() (int, error) { panic(errBroken) },
+		result{how: "panicked", panicked: errBroken},
+		result{how: "returned", err: races.ErrPanicked},
+	},
+	{
+		"ends its goroutine", func() (int, error) { runtime.Goexit(); return 0, nil },
+		result{how: "exited"},
+		result{how: "returned", err: races.ErrPanicked},
+	},
+	{"returns 7", func() (int, error) { return 7, nil }, seven, seven},
+}
+
+// tryAgain has one caller after the other. Two starts end as the first is to; the third
+// returns 0, which is a value like any other. Each needs another value that is lazy.
+func tryAgain(t *step.T, first ending) {
+	starts := 0
+	other := races.NewLazy(func() (int, error) { return 1, nil })
+	l := races.NewLazy(func() (int, error) {
+		_, _ = other.Get()
+		if starts++; starts > 2 {
+			t.Tell("start %d returns 0", starts)
+			return 0, nil
+		}
+		t.Tell("start %d %s", starts, first.what)
+		return first.start()
+	})
+	step.Equal(t, 0, starts, "Nobody asked for the value yet. Calls of start:")
+	want, calls := []result{first.own, first.own, {how: "returned"}, {how: "returned"}}, []int{1, 2, 3, 3}
+	if first.own == seven {
+		want, calls = []result{seven, seven}, []int{1, 1}
+	}
+	for i := range want {
+		var r result
+		c := step.Start(t, func() bool { get(l, &r); return true })
+		step.Expect(t, !c.Waits(), "Start 1 %s, and call %d of Get should not wait. It does.", first.what, i+1)
+		step.Equal(t, want[i], r, "A start %s, twice, and the third returns 0. Call %d of Get gives:", first.what, i+1)
+		step.Equal(t, calls[i], starts, "A start %s, twice, and the third returns 0. Get was called %d times. Calls of start:",
+			first.what, i+1)
+	}
+}
+
+// exploreLazy lets callers ask at the same time, and again at once if they are told
+// of a failure. The second start returns 7.
+func exploreLazy(t *testing.T, first ending, callers int, again bool) {
+	t.Helper()
+	shared := 0 // the most callers who were told of the first start
+	starts := 2 // expected in the end
+	if first.own == seven {
+		starts = 1
+	}
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		var runs []span // nothing guards it: start is never called while it runs
 		l := races.NewLazy(func() (int, error) {
-			switch starts++; starts {
-			case 1:
-				return 0, errors.New("not yet")
-			case 2:
-				panic("broken")
+			runs = append(runs, span{began: x.Tick()})
+			n := len(runs)
+			x.Point("start %d", n)
+			runs[n-1].ended = x.Tick()
+			if n == 1 {
+				return first.start()
 			}
-			return 7 + starts, nil
+			return 7, nil
 		})
-		if starts != 0 {
-			t.Fatalf("Nobody asked for the value, and start was called %d times.", starts)
-		}
-		for i, want := range []struct {
-			value  int
-			err    string
-			starts int
-		}{{err: "not yet", starts: 1}, {err: "panicked: broken", starts: 2}, {value: 10, err: "<nil>", starts: 3}, {value: 10, err: "<nil>", starts: 3}} {
-			r := get(l)
-			if r.value != want.value || fmt.Sprint(r.err) != want.err || starts != want.starts {
-				t.Fatalf("The first start fails, the second panics, the third returns 10. Call %d of Get was expected to give %d, %s, after %d starts; it gave %d, %v, after %d.",
-					i+1, want.value, want.err, want.starts, r.value, r.err, starts)
+		each := make([][]asked, callers) // by caller
+		for i := range each {
+			ask := func() {
+				a := asked{span: span{began: x.Tick()}}
+				defer func() {
+					a.ended = x.Tick()
+					x.Note("%v", a.result)
+					each[i] = append(each[i], a)
+				}()
+				get(l, &a.result)
 			}
-		}
-	})
-	exploreLazy(t, false)
-	exploreLazy(t, true)
-	bubble.Run(t, func(t *testing.T) {
-		const callers = 8
-		started := 0
-		busy := races.NewLazy(func() (*int, error) { started++; return &started, nil })
-		atOnce(t, callers, func(int) {
-			for range 100 {
-				if p, err := busy.Get(); err != nil || p == nil || *p != 1 {
-					t.Errorf("Eight callers asked at the same time, and each was expected to see one start; got %v, %v.", p, err)
-					return
+			x.Go("caller "+string(rune('A'+i)), func() {
+				if again {
+					x.Point("Get")
 				}
+				if ask(); again && !each[i][0].is(seven) {
+					x.Point("Get again")
+					ask()
+				}
+			})
+		}
+		x.Run()
+		var told []asked // of the first start
+		own := 0
+		for _, a := range slices.Concat(each...) {
+			if a.is(first.own) {
+				own++
 			}
-		})
+			if a.is(first.own) || a.is(first.waits) {
+				told = append(told, a)
+				continue
+			}
+			step.Equal(t, seven, a.result, "The first start %s, and a second one returns 7. Get gives:", first.what)
+		}
+		if first.own != first.waits {
+			step.Equal(t, 1, own, "The first start %s, and so should the Get that called it. Calls of Get that did:", first.what)
+		}
+		for _, a := range told {
+			early := !slices.ContainsFunc(told, func(b asked) bool { return b.ended < a.began })
+			step.Expect(t, starts == 1 || early, "The first start %s, and a Get had ended with that. The next Get should call "+
+				"start again. It gave %v.", first.what, a.result)
+			step.Expect(t, len(runs) == 1 || a.began < runs[1].began, "A Get that comes while the second start is under way should "+
+				"wait for it. It was told of the first, which %s.", first.what)
+		}
+		shared = max(shared, len(told))
+		var last result
+		get(l, &last)
+		step.Equal(t, seven, last, "The first start %s, and a second one returns 7. In the end Get gives:", first.what)
+		step.Equal(t, starts, len(runs), "The first start %s, and a second one returns 7. Calls of start:", first.what)
+		overlap := starts > 1 && runs[1].began < runs[0].ended
+		step.Expect(t, !overlap, "Start should not be called while it runs. Start 2 was called during start 1.")
 	})
+	if shared < callers {
+		t.Fatalf("The first start %s. Calls of Get that come while it runs should wait and be told. In every order they "+
+			"started again: at most %d of %d callers were told.", first.what, shared, callers)
+	}
+}
+
+// A span is the time of a call, in ticks.
+type span struct{ began, ended int64 }
+
+// An asked Lazy gave a result.
+type asked struct {
+	span
+	result
 }
 
 // A price list never changes once it is published, whoever holds the map that it came from.
 func TestFurtherBoard(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
+	step.Outside(t, func(t *step.T) {
 		var b races.Board
-		if p := b.Current(); p == nil || p.Len() != 0 {
-			t.Fatalf("Nothing was published, and an empty list was expected; it is %v.", p)
-		}
-		prices := map[string]int{"stalls": 40, "gallery": 15}
+		isList(t, b.Current(), nil, "nothing was published")
+		prices := map[string]int{"stalls": 40, "gallery": 15, "child": 0}
+		three := maps.Clone(prices)
 		b.Publish(prices)
 		first := b.Current()
-		expectPrice(t, first, "stalls", 40, true)
-		expectPrice(t, first, "box", 0, false)
+		isList(t, first, three, "three prices were published, one of them 0")
 		prices["stalls"] = 1
 		delete(prices, "gallery")
-		expectPrice(t, first, "stalls", 40, true)
-		expectPrice(t, b.Current(), "gallery", 15, true)
+		isList(t, first, three, "three prices were published, and then the caller changed its map")
+		isList(t, b.Current(), three, "three prices were published, and then the caller changed its map")
 		b.Publish(prices)
-		expectPrice(t, b.Current(), "stalls", 1, true)
-		expectPrice(t, first, "stalls", 40, true)
-		if first.Len() != 2 || b.Current().Len() != 1 {
-			t.Fatalf("The lists were expected to have 2 and 1 prices, and have %d and %d.", first.Len(), b.Current().Len())
-		}
-		if n := testing.AllocsPerRun(100, func() { b.Current().Price("stalls") }); n != 0 {
-			t.Fatalf("To look up a price was expected to allocate nothing, and allocates %v times.", n)
-		}
+		second := b.Current()
+		isList(t, second, map[string]int{"stalls": 1, "child": 0}, "the changed map was published")
+		b.Publish(nil)
+		isList(t, b.Current(), nil, "no prices were published")
+		isList(t, first, three, "it is the first list, and others were published later")
+		isList(t, second, map[string]int{"stalls": 1, "child": 0}, "it is the second list, and another was published later")
 	})
-	bubble.Run(t, func(t *testing.T) {
-		var busy races.Board
-		busy.Publish(map[string]int{"stalls": 0, "gallery": 0})
-		atOnce(t, 6, func(caller int) {
-			mine := map[string]int{}
-			for round := range 100 {
-				if caller == 0 {
-					mine["stalls"], mine["gallery"] = round, round
-					busy.Publish(mine)
-					continue
-				}
-				list := busy.Current()
-				stalls, _ := list.Price("stalls")
-				gallery, _ := list.Price("gallery")
-				if stalls != gallery {
-					t.Errorf("Both prices are always published alike, and a reader saw %d and %d.", stalls, gallery)
-					return
-				}
+	step.Outside(t, func(t *step.T) {
+		var list *races.PriceList // kept, so that it cannot stay on the stack
+		empty, full := new(races.Board), new(races.Board)
+		full.Publish(map[string]int{"stalls": 40})
+		for name, b := range map[string]*races.Board{"an empty board": empty, "a board with prices": full} {
+			n := testing.AllocsPerRun(100, func() { list = b.Current() })
+			step.Equal(t, 0, n, "Current of %s should allocate nothing. It allocates so often:", name)
+			for _, ticket := range []string{"stalls", "box"} {
+				n := testing.AllocsPerRun(100, func() { list.Price(ticket) })
+				step.Equal(t, 0, n, "The price of %q on %s should allocate nothing. It allocates so often:", ticket, name)
 			}
-		})
+		}
 	})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		var b races.Board
+		type list = map[string]int
+		publish := func(prices list) call[list] {
+			return call[list]{
+				text:  fmt.Sprintf("Publish %v", prices),
+				make:  func() any { b.Publish(prices); return nil },
+				alone: func(list) (list, any) { return prices, nil },
+			}
+		}
+		current := call[list]{
+			text:  "Current",
+			make:  func() any { return contents(b.Current()) },
+			alone: func(prices list) (list, any) { return prices, prices },
+		}
+		inSomeOrder(t, x, "A list is replaced whole.", list{}, current,
+			[]call[list]{publish(list{"stalls": 1, "gallery": 1})},
+			[]call[list]{publish(list{"stalls": 2, "box": 2})},
+			[]call[list]{current, current})
+	})
+	for _, prices := range []map[string]int{nil, {"stalls": 40, "gallery": 15}} {
+		step.Bubble(t, func(t *step.T) {
+			fresh := func() *races.Board {
+				b := new(races.Board)
+				if prices != nil {
+					b.Publish(prices)
+				}
+				return b
+			}
+			apart.Pairs(t.T, fresh,
+				apart.Call[*races.Board]{Name: "Publish", Do: func(b *races.Board) { b.Publish(map[string]int{"stalls": 1}) }},
+				apart.Call[*races.Board]{Name: "Current, Price and Len", Do: func(b *races.Board) { contents(b.Current()) }},
+			)
+		})
+	}
 }
 
-func expectPrice(t *testing.T, p *races.PriceList, ticket string, want int, wantOK bool) {
-	t.Helper()
-	if got, ok := p.Price(ticket); got != want || ok != wantOK {
-		t.Fatalf("The price of %q was expected to be %d, %v; got %d, %v.", ticket, want, wantOK, got, ok)
+var tickets = []string{"stalls", "gallery", "box", "child"}
+
+// contents reads a list.
+func contents(p *races.PriceList) map[string]int {
+	prices := map[string]int{}
+	for _, ticket := range tickets {
+		if price, ok := p.Price(ticket); ok {
+			prices[ticket] = price
+		}
 	}
+	if len(prices) != p.Len() {
+		prices["Len"] = p.Len()
+	}
+	return prices
+}
+
+func isList(t *step.T, p *races.PriceList, want map[string]int, why string) {
+	t.Helper()
+	step.Expect(t, p != nil, "Current should never return nil. It did when %s.", why)
+	for _, ticket := range tickets {
+		price, ok := p.Price(ticket)
+		wantPrice, wantOK := want[ticket]
+		step.Equal(t, wantOK, ok, "Whether the list has a price of %q, when %s:", ticket, why)
+		step.Equal(t, wantPrice, price, "The price of %q, when %s:", ticket, why)
+	}
+	step.Equal(t, len(want), p.Len(), "How many prices the list has, when %s:", why)
 }

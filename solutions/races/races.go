@@ -20,14 +20,15 @@ var (
 	ErrPanicked  = errors.New("the start panicked")
 )
 
-// A Counter gives out ticket numbers. The zero value has given out none. It is safe for concurrent use.
+// A Counter gives out ticket numbers. The zero value has given out none. It is safe
+// for concurrent use.
 type Counter struct {
 	issued atomic.Int64
 }
 
 // Next returns the next number: 1, 2, 3 and so on, each of them once.
 func (c *Counter) Next() int {
-	return int(c.issued.Add(1)) // one operation: to add and then to load would let two callers load the same
+	return int(c.issued.Add(1)) // one operation: after an Add, a Load may see the next one's
 }
 
 // Issued returns how many numbers were given out.
@@ -84,8 +85,9 @@ type Store interface {
 	CompareAndSwap(key string, old, next int) bool
 }
 
-// Deposit adds an amount to the value of a key, which others change too, and returns the value that it set. It tries until
-// nobody was in between; somebody else got through each time that it did not.
+// Deposit adds an amount to the value of a key, which others change too, and returns
+// the value that it set. It tries until nobody was in between. Each time that it
+// fails, somebody else has succeeded.
 func Deposit(s Store, key string, amount int) int {
 	for {
 		old := s.Load(key)
@@ -106,7 +108,8 @@ type account struct {
 	balance int
 }
 
-// NewBank opens an account for each name, with that balance. The journal is called for every transfer that is made.
+// NewBank opens an account for each name, with that balance. The journal is called
+// for every transfer that is made.
 func NewBank(balances map[string]int, journal func(from, to string, amount int)) *Bank {
 	b := &Bank{journal: journal, accounts: map[string]*account{}}
 	for name, balance := range balances {
@@ -144,8 +147,8 @@ func (b *Bank) Balances() map[string]int {
 	return balances
 }
 
-// lock locks accounts, each once, and returns what unlocks them. All callers lock in the order of the names, so there is
-// never a circle of those who hold one and wait for the next.
+// lock locks accounts, each once, and returns what unlocks them. All callers lock in
+// the order of the names, so no two of them ever wait for each other.
 func (b *Bank) lock(names ...string) (unlock func()) {
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -167,7 +170,7 @@ type Lazy[T any] struct {
 	current *attempt[T]
 }
 
-// An attempt is one run of start. What it holds may be read when ended is closed.
+// An attempt is one run of start. Its result may be read once ended is closed.
 type attempt[T any] struct {
 	ended chan struct{}
 	value T
@@ -179,7 +182,8 @@ func NewLazy[T any](start func() (T, error)) *Lazy[T] {
 	return &Lazy[T]{start: start}
 }
 
-// Get returns the value. The first call makes it, and those that come meanwhile wait for it.
+// Get returns the value. The first call makes it, and those that come meanwhile wait
+// for it.
 func (l *Lazy[T]) Get() (T, error) {
 	a, mine := l.attempt()
 	if mine {
@@ -189,7 +193,8 @@ func (l *Lazy[T]) Get() (T, error) {
 	return a.value, a.err
 }
 
-// attempt returns the attempt that is under way or was right, or a new one that is the caller's to run.
+// attempt returns the attempt that is under way or has succeeded, or else a new one,
+// which the caller has to run.
 func (l *Lazy[T]) attempt() (a *attempt[T], mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,7 +205,8 @@ func (l *Lazy[T]) attempt() (a *attempt[T], mine bool) {
 	return l.current, true
 }
 
-// run is deferred where it matters: a panic of start must neither leave the others waiting nor the attempt in place.
+// run calls start. It cleans up in a defer, since start may panic or end its
+// goroutine: the next Get starts again, and then those who wait are told.
 func (l *Lazy[T]) run(a *attempt[T]) {
 	defer func() {
 		if a.err != nil {
@@ -213,7 +219,8 @@ func (l *Lazy[T]) run(a *attempt[T]) {
 	a.value, a.err = l.start()
 }
 
-// A Board shows the price list of the day. The zero value shows an empty one. It is safe for concurrent use.
+// A Board shows the price list of the day. The zero value shows an empty one. It is
+// safe for concurrent use.
 type Board struct {
 	current atomic.Pointer[PriceList] // replaced, and never changed
 }
