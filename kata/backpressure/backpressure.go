@@ -28,27 +28,27 @@ type Config[T any] struct {
 	// Capacity is how many accepted jobs may wait for a worker, at least 0.
 	Capacity int
 
-	// Handle does one job. Its context ends when a Close runs out of time.
+	// Handle does one job. Its context ends when a Close gives up.
 	Handle func(ctx context.Context, job T)
 
-	// Panicked is told when Handle panics. If it is nil, the panic is logged with slog.
+	// Panicked is told when Handle panics. If it is nil, the panic's value is logged with slog.
 	Panicked func(job T, value any)
 }
 
 // A Queue hands jobs to a fixed number of workers, and slows down or refuses those who bring more than they can do.
-// It is safe for concurrent use.
+// Its methods are safe for concurrent use.
 type Queue[T any] struct {
 	mu sync.Mutex // yours to use or to replace
 }
 
-// New returns an open queue, or an error that says what is wrong with the configuration.
+// New returns an open queue, or an error that names the field that is wrong.
 func New[T any](cfg Config[T]) (*Queue[T], error) {
 	return &Queue[T]{}, nil
 }
 
 // Submit waits until there is room for the job and hands it over, first come, first served. It returns nil if the job
-// was accepted. If ctx ends first it returns the error of ctx, and ErrClosed if the queue is closed first; the job
-// never runs then. A context that has ended already is never accepted, room or not.
+// was accepted. If ctx ends first it returns ctx.Err(), and ErrClosed if the queue is closed first; the job never runs
+// then. A context that has ended already is never accepted, room or not.
 func (q *Queue[T]) Submit(ctx context.Context, job T) error {
 	return nil
 }
@@ -61,22 +61,22 @@ func (q *Queue[T]) TrySubmit(job T) error {
 
 // Close refuses new work, also that of calls to Submit that are waiting, and returns nil when every accepted job has
 // been handled. If ctx ends first it gives up: jobs that wait are dropped, the context of those that run ends, and
-// the answer is an *UnfinishedError. It may be called more than once.
+// the answer is an *UnfinishedError. It may be called more than once, also at the same time.
 func (q *Queue[T]) Close(ctx context.Context) error {
 	return nil
 }
 
-// UnfinishedError says what a Close that ran out of time left undone.
+// UnfinishedError says what a Close that gave up left undone.
 type UnfinishedError struct {
 	Waiting int   // jobs that were accepted and dropped
 	Running int   // jobs whose context was cancelled
-	Err     error // the error of the context given to Close
+	Err     error // ctx.Err() of the context given to Close
 }
 
-// Error says how many jobs were left.
+// Error has both numbers.
 func (e *UnfinishedError) Error() string { return "" }
 
-// Unwrap returns the error of the context given to Close.
+// Unwrap returns Err.
 func (e *UnfinishedError) Unwrap() error { return nil }
 
 // Handler makes a job of each request and submits it without waiting. It answers 202 if the job was accepted, 503 with

@@ -1,215 +1,282 @@
 package backpressure_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log"
+	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/backend-kata/dojo/kata/backpressure"
+	"github.com/backend-kata/dojo/kata/internal/step"
+	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 // Every accepted job is handled once.
 func TestEveryJobIsHandledOnce(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 1, 3)
-		for id := 1; id <= 20; id++ {
-			require.NoError(t, q.Submit(t.Context(), job{id, time.Second}), "Submit of job %d was expected to succeed%s", id, s.story())
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 3)
+		for _, j := range jobs(1, 20, time.Second) {
+			step.NoError(t, s.submit(t.Context(), j), "Submit should accept job %d as soon as there is room.", j.id)
 		}
-		closes(t, q, s, span(1, 20)...)
+		s.closes(span(1, 20)...)
 	})
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 4, 2)
-		var producers sync.WaitGroup
-		for p := range 5 {
-			producers.Go(func() {
-				for n := range 20 {
-					if err := q.Submit(t.Context(), job{100*p + n, time.Duration(1+(p*n)%7) * time.Millisecond}); err != nil {
-						t.Errorf("Submit of job %d was expected to succeed: %v", 100*p+n, err)
-					}
-				}
-			})
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 4, 2)
+		var errs [100]error
+		step.AtOnce(t, 5, func(producer int) {
+			for id := 20 * producer; id < 20*(producer+1); id++ {
+				errs[id] = s.queue.Submit(t.Context(), job{id: id, takes: time.Duration(1+producer*id%7) * time.Millisecond})
+			}
+		})
+		step.NoError(t, errors.Join(errs[:]...), "Five producers submit 20 jobs each, and every Submit should succeed.")
+		s.closes(span(0, 99)...)
+	})
+	step.Bubble(t, func(t *step.T) {
+		var handled atomic.Int32
+		q := queue(t, backpressure.Config[string]{Workers: 1, Capacity: 3, Handle: func(context.Context, string) { handled.Add(1) }})
+		for range 3 {
+			step.NoError(t, q.TrySubmit(""), "3 jobs may wait, so TrySubmit should accept one.")
 		}
-		producers.Wait()
-		for p := range 5 {
-			closes(t, q, s, span(100*p, 100*p+19)...)
-		}
+		step.NoError(t, q.Close(t.Context()), "Close has time enough, so it should succeed.")
+		step.Equal(t, 3, handled.Load(), "Three jobs that are equal, and zero, are three jobs. Jobs handled:")
+	})
+
+	// A worker runs out of jobs just as others come.
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		s := open(t, 1, 1)
+		s.fill(job{id: 1, gated: true})
+		s.ends(x)
+		second, third := s.comes(x, "TrySubmit", job{id: 2}), s.comes(x, "TrySubmit", job{id: 3})
+		x.Run()
+		synctest.Wait()
+		s.isTrue(2, *second)
+		s.isTrue(3, *third)
+		s.closes(1)
 	})
 }
 
 // No more jobs run than there are workers, and no more wait than the capacity, whatever comes in.
-// All workers are put to use before a job has to wait.
+// No job waits while a worker is idle.
 func TestBounds(t *testing.T) {
 	for _, tt := range []struct{ workers, capacity int }{{1, 0}, {1, 1}, {3, 2}, {2, 8}, {4, 0}} {
-		bubble.Run(t, func(t *testing.T) {
-			q, s := open(t, tt.workers, tt.capacity)
+		step.Bubble(t, func(t *step.T) {
+			s := open(t, tt.workers, tt.capacity)
 			room := tt.workers + tt.capacity
-			fill(t, q, s, 0, room, time.Minute)
-			require.Equal(t, tt.workers, s.running, "%d jobs were accepted, and %d of them were expected to run at once; %d run%s", room, tt.workers, s.running, s.story())
-			expectFull(t, q, s, fmt.Sprintf("%d jobs run and %d wait", tt.workers, tt.capacity))
-			var calls []*call
-			for id := room; id < room+10; id++ {
-				calls = append(calls, submit(q, t.Context(), job{id, time.Second}))
+			for _, j := range jobs(1, room, time.Minute) {
+				s.fill(j)
+				step.Equal(t, min(j.id, tt.workers), s.record().running, "No job should wait while a worker is idle. Jobs that run:")
 			}
-			require.Equal(t, tt.workers, s.running, "ten more were submitted, and still %d jobs were expected to run; %d run%s", tt.workers, s.running, s.story())
-			for i, c := range calls {
-				require.True(t, c.waits(), "Submit %d of 10 was expected to wait, since %d jobs run and %d wait%s", i+1, tt.workers, tt.capacity, s.story())
+			s.isFull(fmt.Sprintf("%d jobs run and %d wait", tt.workers, tt.capacity))
+			var calls []*step.Call[error]
+			for _, j := range jobs(room+1, room+10, time.Second) {
+				calls = append(calls, s.begin(t.Context(), j))
 			}
 			for _, c := range calls {
-				<-c.ended
-				require.NoError(t, c.err, "a Submit that waited was expected to succeed once there was room%s", s.story())
+				step.Expect(t, c.Waits(), "%d jobs run and %d wait, so Submit should wait. It returned.", tt.workers, tt.capacity)
 			}
-			closes(t, q, s, span(0, room+9)...)
-			require.Equal(t, tt.workers, s.peak, "at most %d jobs were expected to run at once; %d did%s", tt.workers, s.peak, s.story())
+			for i, c := range calls {
+				step.NoError(t, c.Result(), "Submit of job %d should succeed once there is room.", room+1+i)
+			}
+			s.closes(span(1, room+10)...)
+			step.Equal(t, tt.workers, s.record().peak, "With %d workers, the most jobs that ever ran at once:", tt.workers)
 		})
 	}
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		gate, handled := make(chan struct{}), 0
-		var errs [3]error // by caller, since one that waited for a lock goes on at the same time
-		q, err := backpressure.New(backpressure.Config[int]{Workers: 1, Capacity: 1, Handle: func(context.Context, int) { <-gate; handled++ }})
-		require.NoError(t, err, "one worker and a capacity of 1 are a right configuration")
-		synctest.Wait()
-		for id := range errs {
-			x.Go(fmt.Sprintf("TrySubmit %d", id), func() {
-				x.Point("begin")
-				errs[id] = q.TrySubmit(id)
-				x.Note("%v", errs[id])
-			})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		s := open(t, 1, 1)
+		answers := []*error{
+			s.comes(x, "TrySubmit", job{id: 1, gated: true}),
+			s.comes(x, "TrySubmit", job{id: 2, gated: true}),
+			s.comes(x, "Submit", job{id: 3, gated: true}),
 		}
 		x.Run()
-		accepted := 0
-		for _, err := range errs {
-			if err == nil {
-				accepted++
-			}
+		time.AfterFunc(time.Second, func() { close(s.gate) }) // when Close waits
+		s.closes()
+		for i, err := range answers {
+			s.isTrue(i+1, *err)
 		}
-		close(gate)
-		require.NoError(t, q.Close(t.Context()), "Close was expected to succeed, since nothing holds the jobs up")
-		require.LessOrEqual(t, accepted, 2, "one worker is busy and one job may wait, and %d jobs were accepted of three that came at the same time", accepted)
-		require.Positive(t, accepted, "nothing ran, and the first of three jobs that came at the same time was expected to be accepted")
-		require.Equal(t, accepted, handled, "%d jobs were accepted, and were expected to be handled; %d were", accepted, handled)
+		accepted := len(s.record().started)
+		step.Expect(t, accepted == 1 || accepted == 2,
+			"Three jobs came at once, of which one may run and one may wait. The queue accepted %d.", accepted)
+		step.Equal(t, 1, s.record().peak, "There is one worker. The most jobs that ever ran at once:")
 	})
 }
 
 // TrySubmit says full at once, and a job that it refused never runs.
 // It does not pass those who wait in Submit, and accepts again as soon as there is room.
 func TestTrySubmitSaysFull(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 2, 1)
-		fill(t, q, s, 1, 3, time.Second)
-		for range 3 {
-			expectFull(t, q, s, "two jobs run and one waits")
-		}
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 2, 1)
+		s.fill(jobs(1, 3, time.Second)...)
+		s.isFull("two jobs run and one waits")
 		time.Sleep(1500 * time.Millisecond) // 1 and 2 are done, 3 runs
-		synctest.Wait()
-		fill(t, q, s, 4, 2, 3*time.Second) // beside 3: one runs, one waits
-		expectFull(t, q, s, "two jobs run and one waits again")
-
-		waiting := submit(q, t.Context(), job{6, time.Second})
-		require.True(t, waiting.waits(), "Submit was expected to wait, since the queue is full%s", s.story())
-		expectFull(t, q, s, "it is full, and somebody waits")
-		<-waiting.ended
-		require.NoError(t, waiting.err, "the Submit that waited was expected to succeed%s", s.story())
-		closes(t, q, s, span(1, 6)...)
-		require.Zero(t, s.handled[-1], "the jobs that were refused were expected never to run; %d did%s", s.handled[-1], s.story())
-		require.ErrorIs(t, q.TrySubmit(job{-1, 0}), backpressure.ErrClosed, "after Close TrySubmit was expected to say ErrClosed")
+		s.fill(jobs(4, 5, 3*time.Second)...)
+		s.isFull("two jobs run and one waits again")
+		waiting := s.begin(t.Context(), job{id: 6, takes: time.Second})
+		step.Expect(t, waiting.Waits(), "Submit should wait, since the queue is full. It returned.")
+		s.isFull("it is full and somebody waits in Submit")
+		step.NoError(t, waiting.Result(), "Submit of job 6 should succeed once there is room.")
+		s.closes(span(1, 6)...)
+		s.isClosed("Close")
 	})
+	arriveBehind(t, "TrySubmit")
 }
 
-// Submit waits while the queue is full, first come, first served.
+// Submit waits while the queue is full, first come, first served, and jobs start in the order in which they were accepted.
 // A context that has ended already is never accepted, room or not.
 func TestSubmitWaitsInTurn(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 1, 1)
-		fill(t, q, s, 1, 2, time.Second)
-		var calls []*call
-		for id := 3; id <= 9; id++ {
-			calls = append(calls, submit(q, t.Context(), job{id, time.Second})) // each waits before the next comes
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 1)
+		var calls []*step.Call[error]
+		for _, j := range jobs(1, 9, time.Second) {
+			calls = append(calls, s.begin(t.Context(), j)) // each waits before the next comes
+			step.Equal(t, j.id > 2, calls[j.id-1].Waits(), "One job may run and one may wait. Whether Submit of job %d waits:", j.id)
 		}
-		for i, c := range calls {
-			require.True(t, c.waits(), "Submit of job %d was expected to wait, since one job runs and one waits%s", i+3, s.story())
-		}
-		for i := range calls {
-			time.Sleep(time.Second) // a job ends, and so one of those who wait is let in
-			for k, c := range calls {
-				require.Equal(t, k > i, c.waits(), "after %d s the first %d of 7 that wait in Submit were expected to have been let in, in their order; number %d has another fate%s", i+1, i+1, k+1, s.story())
+		for last := 3; last <= 9; last++ {
+			time.Sleep(time.Second) // a job ends
+			var in []int
+			for i, c := range calls {
+				if !c.Waits() {
+					in = append(in, i+1)
+				}
 			}
+			step.Equal(t, span(1, last), in, "A job ends each second, and one more should be let in, first come, first served. Let in:")
 		}
-		closes(t, q, s, span(1, 9)...)
-		require.Equal(t, span(1, 9), s.started, "jobs were expected to start in the order in which their Submits came%s", s.story())
+		s.closes(span(1, 9)...)
+		step.Equal(t, span(1, 9), s.record().started, "Jobs should start in the order in which their Submits came.")
 	})
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 1, 200)
-		fill(t, q, s, 1, 1, time.Hour)
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		for range 200 { // a select would take either, by chance
-			err := q.Submit(ended, job{-1, 0})
-			require.ErrorIs(t, err, context.Canceled, "there is room, but the context had ended before Submit was called: expected its error")
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 10)
+		for burst := range 20 { // one may be in order by luck
+			first := 10*burst + 1
+			for _, j := range jobs(first, first+9, time.Millisecond) {
+				step.NoError(t, s.try(j), "10 jobs may wait, so TrySubmit should accept job %d.", j.id)
+			}
+			time.Sleep(time.Second)
+			step.Equal(t, span(first, first+9), s.record().started[10*burst:], "Jobs should start in the order in which they were taken.")
 		}
-		closes(t, q, s, 1)
-		require.Zero(t, s.handled[-1], "a job whose Submit failed was expected never to run; %d did", s.handled[-1])
+		s.closes(span(1, 200)...)
+	})
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 200)
+		s.fill(job{id: 1, takes: time.Hour})
+		ended := ended(t)
+		for range 200 { // a select takes either, by chance
+			step.Equal(t, context.Canceled, s.submit(ended, job{id: extra}), "There is room, but Submit's context has ended already.")
+		}
+		s.fill(jobs(2, 201, time.Second)...)
+		late := s.begin(ended, job{id: extra})
+		step.Expect(t, !late.Waits(), "The queue is full, and Submit's context has ended already. It waits all the same.")
+		step.Equal(t, context.Canceled, late.Result(), "The queue is full, and Submit's context has ended already.")
+		s.closes(span(1, 201)...)
+	})
+	arriveBehind(t, "Submit")
+}
+
+// ended returns a context that has ended, for a reason of its caller's own.
+func ended(t *step.T) context.Context {
+	ctx, end := context.WithCancelCause(t.Context())
+	end(errors.New("the guest has left"))
+	return ctx
+}
+
+// arriveBehind has job 3 come, and job 1 end, in every order, while the caller of job 2
+// waits in Submit.
+func arriveBehind(t *testing.T, how string) {
+	t.Helper()
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		s := open(t, 1, 0)
+		s.fill(job{id: 1, gated: true})
+		second := s.begin(t.Context(), job{id: 2})
+		s.ends(x)
+		err := s.comes(x, how, job{id: 3})
+		x.Run()
+		step.Expect(t, !second.Waits(), "Job 1 has ended, so Submit of job 2 should be let in. It still waits.")
+		step.NoError(t, second.Result(), "Job 1 has ended, so Submit of job 2 should be let in.")
+		want := []int{1, 2}
+		if *err == nil || how == "Submit" {
+			step.NoError(t, *err, "Jobs 1 and 2 have ended, so Submit of job 3 should be let in. It waited a minute.")
+			want = append(want, 3)
+		}
+		step.Equal(t, want, s.record().started, "Job 2 waited in Submit first, and %s of job 3 should not pass it. Jobs started:", how)
+		s.closes(want...)
 	})
 }
 
 // A caller that gives up leaves nothing behind: its job never runs, and those behind it move up.
 func TestGivingUp(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 1, 0)
-		fill(t, q, s, 1, 1, 10*time.Second)
-		impatient, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 0)
+		s.fill(job{id: 1, takes: 10 * time.Second})
+		impatient, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("lunch is over"))
 		defer cancel()
-		first := submit(q, t.Context(), job{2, time.Second})
-		second := submit(q, impatient, job{3, time.Second})
-		third := submit(q, t.Context(), job{4, time.Second})
+		calls := map[int]*step.Call[error]{}
+		for id, ctx := range []context.Context{2: impatient, 3: t.Context(), 4: impatient, 5: t.Context(), 6: impatient} {
+			if ctx != nil {
+				calls[id] = s.begin(ctx, job{id: id, takes: time.Second})
+				step.Expect(t, calls[id].Waits(), "Submit of job %d should wait, since the only worker is busy. It returned.", id)
+			}
+		}
 		time.Sleep(3 * time.Second)
-		require.False(t, second.waits(), "the caller's context has ended, and Submit was expected to give up; it still waits%s", s.story())
-		require.ErrorIs(t, second.err, context.DeadlineExceeded, "a Submit that gave up was expected to return its context's error%s", s.story())
-		require.True(t, first.waits() && third.waits(), "the two other callers were expected to wait on%s", s.story())
-		<-first.ended
-		<-third.ended
-		require.NoError(t, errors.Join(first.err, third.err), "the two other callers were expected to be let in%s", s.story())
-		closes(t, q, s, 1, 2, 4)
-		require.Equal(t, []int{1, 2, 4}, s.started, "job 3 was given up, and was expected never to run%s", s.story())
+		for _, id := range []int{2, 4, 6} { // the first, one in the middle, and the last
+			step.Expect(t, !calls[id].Waits(), "Submit of job %d should give up, since its context has ended. It still waits.", id)
+			step.Equal(t, context.DeadlineExceeded, calls[id].Result(), "Submit of job %d gave up, and should return ctx.Err().", id)
+		}
+		step.Expect(t, calls[3].Waits() && calls[5].Waits(), "Submit of jobs 3 and 5 should wait on, and one of them returned.")
+		time.Sleep(time.Minute)
+		step.Expect(t, !calls[3].Waits() && !calls[5].Waits(), "Submit of jobs 3 and 5 should move up, and one of them still waits.")
+		step.NoError(t, errors.Join(calls[3].Result(), calls[5].Result()), "Submit of jobs 3 and 5 should move up and be let in.")
+		s.closes(1, 3, 5)
+		step.Equal(t, []int{1, 3, 5}, s.record().started, "The callers of jobs 2, 4 and 6 gave up. Jobs started:")
 	})
 
-	// All callers give up in the very instant in which room is made.
-	for round := range 100 {
-		bubble.Run(t, func(t *testing.T) {
-			q, s := open(t, 1, 1)
-			fill(t, q, s, 1, 2, time.Second)
-			atOnce, cancel := context.WithTimeout(t.Context(), time.Second)
+	// A caller gives up just as it is let in.
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		s := open(t, 1, 0)
+		s.fill(job{id: 1, gated: true})
+		ctx, cancel := context.WithCancel(t.Context())
+		second := s.begin(ctx, job{id: 2, takes: time.Second, stubborn: true})
+		third := s.begin(t.Context(), job{id: 3})
+		s.ends(x)
+		x.Go("caller 2", func() {
+			x.Point("gives up")
+			cancel()
+		})
+		x.Run()
+		step.Expect(t, !second.Waits(), "The context has ended, so Submit of job 2 should have returned. It still waits.")
+		time.Sleep(time.Minute)
+		step.Expect(t, !third.Waits(), "Nothing runs any more, so Submit of job 3 should be let in. It still waits.")
+		step.NoError(t, third.Result(), "Nothing runs any more, so Submit of job 3 should be let in.")
+		s.isTrue(2, second.Result())
+		s.fill(job{id: 4}) // nobody's place is lost
+		s.closes(1, 3, 4)
+	})
+	for range 30 { // the same by luck, for a queue without points
+		step.Bubble(t, func(t *step.T) {
+			s := open(t, 1, 1)
+			s.fill(jobs(1, 2, time.Second)...)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			var calls []*call
-			for id := 3; id <= 6; id++ {
-				calls = append(calls, submit(q, atOnce, job{id, time.Second}))
-			}
-			for _, c := range calls {
-				<-c.ended
-			}
+			third, fourth := s.begin(ctx, job{id: 3}), s.begin(ctx, job{id: 4})
 			time.Sleep(10 * time.Second)
-			synctest.Wait()
-			fill(t, q, s, 7, 2, time.Second) // nobody's place is lost
-			expectFull(t, q, s, "one job runs and one waits")
-			closes(t, q, s, 1, 2, 7, 8)
-			for i, c := range calls {
-				want := 0
-				if c.err == nil {
-					want = 1
-				}
-				require.Equal(t, want, s.handled[i+3], "round %d: Submit of job %d returned %v, and the job was expected to be handled %d times; it was %d times%s",
-					round, i+3, c.err, want, s.handled[i+3], s.story())
-			}
+			s.isTrue(3, third.Result())
+			s.isTrue(4, fourth.Result())
+			s.fill(jobs(5, 6, time.Second)...)
+			s.isFull("one job runs and one waits")
+			s.closes(1, 2, 5, 6)
 		})
 	}
 }
@@ -217,230 +284,316 @@ func TestGivingUp(t *testing.T) {
 // Close refuses new work, also that of callers who wait, and returns when all that was accepted is handled.
 // It may be called twice, and in the middle of Submits.
 func TestCloseDrains(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 2, 2)
-		fill(t, q, s, 1, 4, 10*time.Second)
-		waiting := submit(q, t.Context(), job{-1, time.Second})
-		require.True(t, waiting.waits(), "Submit was expected to wait, since the queue is full%s", s.story())
-
-		closing := start(func() error { return q.Close(t.Context()) })
-		again := start(func() error { return q.Close(t.Context()) })
-		require.False(t, waiting.waits(), "Close was expected to send the caller in Submit away at once; it still waits%s", s.story())
-		require.ErrorIs(t, waiting.err, backpressure.ErrClosed, "a caller whom Close sends away was expected to be told ErrClosed%s", s.story())
-		require.ErrorIs(t, q.TrySubmit(job{-1, 0}), backpressure.ErrClosed, "TrySubmit during Close was expected to say ErrClosed")
-		require.ErrorIs(t, q.Submit(t.Context(), job{-1, 0}), backpressure.ErrClosed, "Submit during Close was expected to say ErrClosed")
-		time.Sleep(19 * time.Second)
-		require.True(t, closing.waits() && again.waits(), "after 19 s two jobs still run, and both calls of Close were expected to wait for them%s", s.story())
-		<-closing.ended
-		<-again.ended
-		require.NoError(t, errors.Join(closing.err, again.err), "both calls of Close were expected to succeed, since all is handled%s", s.story())
-		require.Equal(t, 20*time.Second, time.Since(s.opened), "Close was expected to return when the last job was handled%s", s.story())
-		closes(t, q, s, 1, 2, 3, 4)
-		require.Zero(t, s.handled[-1], "jobs that were refused were expected never to run%s", s.story())
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 2, 2)
+		s.fill(jobs(1, 4, 10*time.Second)...)
+		var waiting []*step.Call[error]
+		for range 3 {
+			waiting = append(waiting, s.begin(t.Context(), job{id: extra}))
+			step.Expect(t, waiting[len(waiting)-1].Waits(), "Submit should wait, since the queue is full. It returned.")
+		}
+		first := step.Start(t, func() error { return s.close(t.Context()) })
+		again := step.Start(t, func() error { return s.close(t.Context()) })
+		for i, c := range waiting {
+			step.Expect(t, !c.Waits(), "Close should send all callers in Submit away at once. Number %d of 3 still waits.", i+1)
+			step.Equal(t, backpressure.ErrClosed, c.Result(), "Close sends caller %d of 3 in Submit away. Its answer:", i+1)
+		}
+		s.isClosed("the call of Close")
+		step.Expect(t, first.Waits() && again.Waits(), "Both calls of Close should wait for the jobs that were accepted. One returned.")
+		step.NoError(t, errors.Join(first.Result(), again.Result()), "All is handled, so both calls of Close should succeed.")
+		step.Equal(t, [2]time.Duration{20 * time.Second, 20 * time.Second}, [2]time.Duration{first.Took(), again.Took()},
+			"Both calls of Close should return when the last of two times 10 s is over. They took:")
+		s.closes(1, 2, 3, 4)
+		step.Equal(t, nil, s.record().cancelled, "Close had time enough, so no job's context should end.")
+	})
+	step.Bubble(t, func(t *step.T) {
+		ended := ended(t)
+		for range 50 { // a select takes either, by chance
+			s := open(t, 1, 0)
+			step.NoError(t, s.close(ended), "The queue never had a job: Close should succeed, although its context has ended.")
+			s.isClosed("Close")
+			s = open(t, 1, 0)
+			s.fill(job{id: 1})
+			step.NoError(t, s.close(ended), "The only job is handled: Close should succeed, although its context has ended.")
+			step.NoError(t, s.close(ended), "The queue is closed and empty: Close should succeed, although its context has ended.")
+			s.closes(1)
+		}
 	})
 
-	// Close comes while many submit, on all processors at once. Each job has a
-	// place of its own, so nothing but the queue orders the goroutines.
-	for round := range 50 {
-		const producers, each = 4, 25
-		handled := make([]int, producers*each)
-		accepted := make([]bool, producers*each)
-		bubble.Run(t, func(t *testing.T) {
-			q, err := backpressure.New(backpressure.Config[int]{Workers: 2, Capacity: 2, Handle: func(_ context.Context, id int) { handled[id]++ }})
-			require.NoError(t, err, "two workers and a capacity of 2 are a right configuration")
-			var all sync.WaitGroup
-			for p := range producers {
-				all.Go(func() {
-					for id := p * each; id < (p+1)*each; id++ {
-						if id%2 == 0 {
-							accepted[id] = q.Submit(t.Context(), id) == nil
-						} else {
-							accepted[id] = q.TrySubmit(id) == nil
-						}
-					}
-				})
+	// Two calls of Close come just as a job comes, and one just as a job ends and a caller is let in.
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		s := open(t, 1, 1)
+		a, b := s.closer(t.Context(), x, "Close A"), s.closer(t.Context(), x, "Close B")
+		first := s.comes(x, "TrySubmit", job{id: 1, takes: time.Second})
+		x.Run()
+		a.waited()
+		b.waited()
+		s.isTrue(1, *first)
+		s.closes()
+	})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		s := open(t, 1, 0)
+		s.fill(job{id: 1, gated: true})
+		s.ends(x)
+		c := s.closer(t.Context(), x, "Close")
+		second := s.comes(x, "Submit", job{id: 2, takes: time.Second})
+		x.Run()
+		c.waited()
+		s.isTrue(2, *second)
+		s.closes(1)
+	})
+	for range 20 { // the same by luck, for a queue without points
+		step.Bubble(t, func(t *step.T) {
+			s := open(t, 2, 2)
+			var errs [81]error
+			step.AtOnce(t, 5, func(caller int) {
+				if caller == 4 {
+					errs[80] = s.queue.Close(t.Context())
+					return
+				}
+				for id := 20 * caller; id < 20*(caller+1); id += 2 {
+					errs[id] = s.queue.Submit(t.Context(), job{id: id})
+					errs[id+1] = s.queue.TrySubmit(job{id: id + 1})
+				}
+			})
+			step.NoError(t, errs[80], "Close in the middle of Submits has time enough, so it should succeed.")
+			for id, err := range errs[:80] {
+				s.isTrue(id, err)
 			}
-			if err := q.Close(t.Context()); err != nil {
-				t.Errorf("Close in the middle of Submits was expected to succeed: %v", err)
-			}
-			all.Wait()
 		})
-		for id := range handled {
-			want := 0
-			if accepted[id] {
-				want = 1
-			}
-			require.Equal(t, want, handled[id], "round %d: Close came while four producers submitted, and job %d (accepted: %t) was expected to be handled %d times", round, id, accepted[id], want)
-		}
 	}
 }
 
-// A Close that runs out of time says how many jobs were waiting and how many running, drops the former and cancels the context of the latter.
+// A Close that runs out of time says how many jobs were waiting and how many running, drops the former and cancels the
+// context of the latter.
 func TestCloseOutOfTime(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 2, 3)
-		fill(t, q, s, 1, 5, time.Hour)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 2, 3)
+		s.fill(jobs(1, 5, time.Hour)...)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, errors.New("the deployment goes on"))
 		defer cancel()
-		u := unfinished(t, q.Close(ctx), s)
-		require.Equal(t, 5*time.Second, time.Since(s.opened), "Close was expected to give up when its context ended, after 5 s%s", s.story())
-		require.Equal(t, "3 waiting, 2 running", fmt.Sprintf("%d waiting, %d running", u.Waiting, u.Running), "Close gave up with three jobs waiting and two running, and was expected to say so%s", s.story())
-		require.ErrorIs(t, u, context.DeadlineExceeded, "the *UnfinishedError was expected to wrap the error of Close's context")
-		require.NotEmpty(t, u.Error(), "the *UnfinishedError was expected to have a text")
-		synctest.Wait()
-		require.Len(t, s.cancelled, 2, "the context of the two running jobs was expected to end with Close%s", s.story())
-		closes(t, q, s)
+		patient := step.Start(t, func() error { return s.close(t.Context()) })
+		hasty := step.Start(t, func() error { return s.close(ctx) })
+		u := s.gaveUp(hasty.Result(), left{3, 2})
+		step.Equal(t, 5*time.Second, hasty.Took(), "Close should give up when its context ends. It took:")
+		step.Equal(t, context.DeadlineExceeded, errors.Unwrap(u), "The *UnfinishedError should wrap the error of Close's context.")
+		step.Expect(t, strings.Contains(u.Error(), "3") && strings.Contains(u.Error(), "2"),
+			"The text of the error should have both numbers, 3 and 2. It is %q.", u)
+		step.NoError(t, patient.Result(), "Nothing is left, so the other call of Close should succeed.")
+		step.Equal(t, 2, len(s.record().cancelled), "Close gave up, so the context of both jobs that run should end. Jobs cancelled:")
+		step.Equal(t, 5*time.Second, patient.Took(), "The other call of Close should return when the jobs that ran have. It took:")
+		s.isClosed("a Close that gave up")
 		time.Sleep(2 * time.Hour)
-		require.Equal(t, []int{1, 2}, s.started, "the jobs that waited were dropped, and were expected never to start%s", s.story())
+		step.Equal(t, 2, len(s.record().started), "The jobs that waited were dropped, and should never start. Jobs started:")
 	})
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 2, 3)
-		fill(t, q, s, 1, 1, time.Second)
-		closes(t, q, s, 1)
-		require.Empty(t, s.cancelled, "Close had time enough, and the job's context was expected to last until it was handled%s", s.story())
-		ended, end := context.WithCancel(t.Context())
-		end()
-		for range 100 { // a select would find it out by luck
-			require.NoError(t, q.Close(ended), "nothing was left, and Close was expected to succeed, although its context has ended%s", s.story())
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		stubborn := make(chan struct{})
-		q, err := backpressure.New(backpressure.Config[int]{Workers: 1, Capacity: 1, Handle: func(context.Context, int) { <-stubborn }})
-		require.NoError(t, err, "one worker and a capacity of 1 are a right configuration")
-		require.NoError(t, q.TrySubmit(1), "an idle worker was expected to take the job")
-		synctest.Wait()
-		s := &shop{opened: time.Now()}
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 1)
+		s.fill(job{id: 1, gated: true, stubborn: true}, job{id: 2})
+		waiting := s.begin(t.Context(), job{id: 3})
+		u := s.gaveUp(s.close(ended(t)), left{1, 1})
+		step.Equal(t, backpressure.ErrClosed, waiting.Result(), "Close gave up, and sends the caller in Submit away. Its answer:")
+		step.Equal(t, context.Canceled, errors.Unwrap(u), "The *UnfinishedError should wrap the error of Close's context.")
 		for range 2 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			u := unfinished(t, q.Close(ctx), s)
+			s.gaveUp(s.close(ctx), left{0, 1}) // job 1 does not heed its context
 			cancel()
-			require.Equal(t, "0 waiting, 1 running", fmt.Sprintf("%d waiting, %d running", u.Waiting, u.Running), "the job does not heed its context, and each Close was expected to say that it still runs")
 		}
-		last := start(func() error { return q.Close(t.Context()) })
-		require.True(t, last.waits(), "a Close with time was expected to wait for the job that still runs")
-		close(stubborn)
-		<-last.ended
-		require.NoError(t, last.err, "the last job is handled, and Close was expected to succeed")
+		last := step.Start(t, func() error { return s.close(t.Context()) })
+		step.Expect(t, last.Waits(), "A Close with time should wait for the job that still runs. It returned.")
+		close(s.gate)
+		step.NoError(t, last.Result(), "The last job is handled, so Close should succeed.")
+		step.Equal(t, []int{1}, s.record().started, "Job 2 was dropped, and should never start. Jobs started:")
+	})
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		for _, j := range jobs(1, 2, time.Second) {
+			step.NoError(t, s.submit(ctx, j), "There is room, so Submit should accept job %d.", j.id)
+		}
+		synctest.Wait()
+		cancel()
+		time.Sleep(time.Minute)
+		step.Equal(t, nil, s.record().cancelled, "A job's context is not that of its Submit. Jobs cancelled:")
+		s.fill(job{id: 3, takes: time.Hour})
+		s.gaveUp(s.close(ended(t)), left{0, 1}) // and nobody calls Close again
+	})
+
+	// Close gives up just as job 1 ends, and job 2 starts if there is one.
+	for waiting := range 2 {
+		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+			s := open(t, 1, 1)
+			s.fill(job{id: 1, gated: true, stubborn: true})
+			s.fill(jobs(2, 1+waiting, time.Hour)...)
+			s.ends(x)
+			c := s.closer(ended(t), x, "Close")
+			x.Run()
+			synctest.Wait()
+			dropped := 1 + waiting - len(s.record().started)
+			if c.err != nil || waiting > 0 {
+				s.gaveUp(c.err, left{dropped, 1}, left{dropped, 1 - dropped}) // job 1 may have ended
+			}
+			s.closes(1)
+		})
+	}
+	step.Bubble(t, func(t *step.T) {
+		apart.Pairs(t, func() *rush { return newRush(t) },
+			apart.Call[*rush]{Name: "TrySubmit", Do: func(r *rush) {
+				for n := range 3 { // one starts, one waits, one is refused
+					_ = r.TrySubmit(n)
+				}
+			}},
+			apart.Call[*rush]{Name: "Submit", Do: func(r *rush) {
+				for n := range 3 { // the same, and one more waits in line
+					r.soon(func(ctx context.Context) error { return r.Submit(ctx, n) })
+				}
+				bubble.Go(t.T, func() { _ = r.Submit(r.patient, 3) })
+			}},
+			apart.Call[*rush]{Name: "Close", Do: func(r *rush) { r.soon(r.Close) }},
+			apart.Call[*rush]{Name: "a worker whose job ends", Do: func(r *rush) {
+				r.ends <- struct{}{}
+				synctest.Wait()
+			}},
+		)
 	})
 }
 
-// A handler that panics costs one job and no worker.
+// A job that panics, or ends its goroutine, costs no worker.
 func TestFurtherPanic(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var told []string
-		handled := 0
-		q, err := backpressure.New(backpressure.Config[int]{
-			Workers: 2, Capacity: 20,
-			Handle: func(_ context.Context, n int) {
-				if n%2 == 0 {
-					panic("cannot do " + strconv.Itoa(n))
+	step.Bubble(t, func(t *step.T) {
+		var q *backpressure.Queue[string]
+		var story []string // there is one worker, so one line at a time
+		tell := func(line string) { t.Tell("%s", line); story = append(story, line) }
+		q = queue(t, backpressure.Config[string]{
+			Workers: 1, Capacity: 3,
+			Handle: func(_ context.Context, job string) {
+				switch job {
+				case "soup":
+					panic("too hot")
+				case "wine":
+					runtime.Goexit()
 				}
-				mu.Lock()
-				defer mu.Unlock()
-				handled++
+				tell(job + " is handled")
 			},
-			Panicked: func(n int, value any) {
-				mu.Lock()
-				defer mu.Unlock()
-				told = append(told, fmt.Sprint(n, " ", value))
+			Panicked: func(job string, value any) {
+				time.Sleep(time.Second)
+				tell(fmt.Sprintf("%s panicked: %v", job, value))
+				_ = q.TrySubmit("other " + job)
 			},
 		})
-		require.NoError(t, err, "two workers and a capacity of 20 are a right configuration")
-		for n := range 10 {
-			require.NoError(t, q.Submit(t.Context(), n), "Submit was expected to succeed although handlers panic")
+		for _, job := range []string{"bread", "soup", "cake", "wine"} {
+			step.NoError(t, q.TrySubmit(job), "3 jobs may wait, so TrySubmit should accept %s.", job)
+			synctest.Wait()
 		}
-		require.NoError(t, q.Close(t.Context()), "Close was expected to succeed although handlers panicked")
-		require.Equal(t, 5, handled, "five of ten jobs panicked, and the other five were expected to be handled")
-		require.ElementsMatch(t, []string{"0 cannot do 0", "2 cannot do 2", "4 cannot do 4", "6 cannot do 6", "8 cannot do 8"}, told,
-			"Panicked was expected to be told each job that panicked, and the value")
+		time.Sleep(time.Minute)
+		step.NoError(t, q.TrySubmit("soup"), "A minute is over and all jobs are done, so TrySubmit should accept one.")
+		synctest.Wait()
+		closing := step.Start(t, func() error { return q.Close(t.Context()) })
+		time.Sleep(time.Minute)
+		step.Expect(t, !closing.Waits(), "All jobs have returned, panicked or ended their goroutine. Close still waits.")
+		step.NoError(t, closing.Result(), "All jobs have returned, panicked or ended their goroutine.")
+		step.Equal(t, []string{
+			"bread is handled", "soup panicked: too hot", "cake is handled", "other soup is handled", "soup panicked: too hot",
+		}, story, "Soup panics, wine ends its goroutine, and the worker should go on.")
+		step.Equal(t, time.Second, closing.Took(), "Close should wait until Panicked has returned, which takes 1 s. It took:")
+	})
+
+	var text bytes.Buffer
+	before, writer, flags := slog.Default(), log.Writer(), log.Flags()
+	defer func() { slog.SetDefault(before); log.SetOutput(writer); log.SetFlags(flags) }()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&text, nil)))
+	step.Bubble(t, func(t *step.T) {
+		q := queue(t, backpressure.Config[int]{Workers: 1, Handle: func(context.Context, int) { panic("the printer burns") }})
+		step.NoError(t, q.TrySubmit(1), "A worker is idle, so TrySubmit should accept a job.")
+		step.NoError(t, q.Close(t.Context()), "The only job panicked, and so is handled: Close should succeed.")
+		step.Expect(t, strings.Contains(text.String(), "level=ERROR") && strings.Contains(text.String(), "the printer burns"),
+			"There is no Panicked, so the panic's value should be logged with slog at level Error. Logged: %q.", &text)
 	})
 }
 
 // In front of the queue, HTTP turns full into 503 with Retry-After.
 func TestFurtherHTTP(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		q, s := open(t, 1, 1)
-		h := backpressure.Handler(q, 1500*time.Millisecond, func(r *http.Request) (job, error) {
+	step.Bubble(t, func(t *step.T) {
+		s := open(t, 1, 1)
+		parse := func(r *http.Request) (job, error) {
 			id, err := strconv.Atoi(r.URL.Query().Get("id"))
-			return job{id, time.Second}, err
-		})
-		ask := func(query string, want int, retryAfter, why string) {
-			t.Helper()
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/jobs?id="+query, nil))
-			require.Equal(t, want, w.Code, "POST /jobs?id=%s was expected to be answered %d, since %s%s", query, want, why, s.story())
-			require.Equal(t, retryAfter, w.Header().Get("Retry-After"), "Retry-After was expected to be %q, since %s", retryAfter, why)
-			synctest.Wait()
+			return job{id: id, takes: time.Second}, err
 		}
-		ask("1", http.StatusAccepted, "", "a worker is idle")
-		ask("2", http.StatusAccepted, "", "there is room for one that waits")
-		ask("3", http.StatusServiceUnavailable, "2", "the queue is full, and 1.5 s are 2 in whole seconds, rounded up")
-		ask("four", http.StatusBadRequest, "", "the request is no job")
-		closes(t, q, s, 1, 2)
-		ask("5", http.StatusServiceUnavailable, "", "the queue is closed, and will not come back")
+		ask := func(retryAfter time.Duration, id string) string {
+			t.Helper()
+			start, w := time.Now(), httptest.NewRecorder()
+			backpressure.Handler(s.queue, retryAfter, parse).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/jobs?id="+id, nil))
+			got := fmt.Sprintf("%d %q", w.Code, w.Header()["Retry-After"])
+			t.Tell("POST /jobs?id=%s: %s", id, got)
+			step.Equal(t, 0, time.Since(start), "The handler should answer at once. It took:")
+			synctest.Wait()
+			return got
+		}
+		step.Equal(t, `202 []`, ask(time.Second, "1"), "A worker is idle. Status and Retry-After:")
+		step.Equal(t, `202 []`, ask(time.Second, "2"), "There is room for one that waits. Status and Retry-After:")
+		full := func(want string, afters ...time.Duration) {
+			t.Helper()
+			for _, after := range afters {
+				step.Equal(t, want, ask(after, "3"), "The queue is full. Status, and Retry-After of %v:", after)
+			}
+		}
+		full(`503 ["2"]`, 1500*time.Millisecond, 1200*time.Millisecond, time.Second+1, 2*time.Second)
+		full(`503 ["1"]`, time.Second, time.Second-1, 1, 0, -time.Second)
+		full(`503 ["9223372037"]`, math.MaxInt64)
+		step.Equal(t, `400 []`, ask(time.Second, "four"), "The request is no job. Status and Retry-After:")
+		time.Sleep(1500 * time.Millisecond)
+		step.Equal(t, `400 []`, ask(time.Second, "five"), "The request is no job, room or not. Status and Retry-After:")
+		step.Equal(t, `202 []`, ask(time.Second, "6"), "There is room again. Status and Retry-After:")
+		s.closes(1, 2, 6)
+		step.Equal(t, []int{1, 2, 6}, s.record().started, "What was not answered with 202 should never run. Jobs started:")
+		step.Equal(t, `503 []`, ask(time.Second, "7"), "The queue is closed, and will not open again. Status and Retry-After:")
 	})
 }
 
-// Two queues in a row: when the second is slow, the first slows its producer too, and no more jobs are under way than both have room for.
+// Two queues in a row: when the second is slow, the first slows its producer too, and no more jobs are under way than
+// both have room for.
 func TestFurtherTwoInARow(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		second, s := open(t, 1, 2)
-		first, err := backpressure.New(backpressure.Config[job]{Workers: 2, Capacity: 3, Handle: func(ctx context.Context, j job) {
-			if err := second.Submit(ctx, j); err != nil {
-				t.Errorf("the second queue was expected to accept job %d in the end: %v", j.id, err)
-			}
+	step.Bubble(t, func(t *step.T) {
+		second := open(t, 1, 2)
+		first := queue(t, backpressure.Config[job]{Workers: 2, Capacity: 3, Handle: func(ctx context.Context, j job) {
+			_ = second.submit(ctx, j) // that it succeeds is seen in the end
 		}})
-		require.NoError(t, err, "two workers and a capacity of 3 are a right configuration")
-		const room = 2 + 3 + 1 + 2
-		var producer sync.WaitGroup
-		submitted := 0
-		var mu sync.Mutex
-		producer.Go(func() {
-			for id := 1; id <= 30; id++ {
-				if err := first.Submit(t.Context(), job{id, time.Minute}); err != nil {
-					t.Errorf("the first queue was expected to accept job %d in the end: %v", id, err)
-				}
-				mu.Lock()
-				submitted++
-				mu.Unlock()
+		var submitted atomic.Int32
+		producer := step.Start(t, func() (err error) {
+			for _, j := range jobs(1, 30, time.Minute) {
+				err = errors.Join(err, first.Submit(t.Context(), j))
+				submitted.Add(1)
 			}
+			return err
 		})
 		for minute := range 20 {
 			synctest.Wait()
-			mu.Lock()
-			under := submitted - len(s.handled)
-			mu.Unlock()
-			require.Equal(t, room, under, "after %d min the producer was expected to be held back with %d jobs under way, as many as both queues have room for; %d are%s", minute, room, under, s.story())
+			under := int(submitted.Load()) - len(second.record().handled)
+			step.Equal(t, 2+3+1+2, under, "The producer should be held back once both are full. Jobs under way after %d min:", minute)
 			time.Sleep(time.Minute)
 		}
-		producer.Wait()
-		require.NoError(t, first.Close(t.Context()), "Close of the first queue was expected to succeed")
-		closes(t, second, s, span(1, 30)...)
+		step.NoError(t, producer.Result(), "The first queue should accept every job in the end.")
+		step.NoError(t, first.Close(t.Context()), "Close of the first queue has time enough, so it should succeed.")
+		second.closes(span(1, 30)...)
 	})
 }
 
 // A configuration that cannot work is refused in words.
 func TestFurtherBadConfiguration(t *testing.T) {
-	nothing := func(context.Context, int) {}
-	for _, tt := range []struct {
-		cfg backpressure.Config[int]
-		why string
-	}{
-		{backpressure.Config[int]{Workers: 0, Capacity: 1, Handle: nothing}, "without a worker nothing is ever handled"},
-		{backpressure.Config[int]{Workers: -1, Capacity: 1, Handle: nothing}, "the number of workers is negative"},
-		{backpressure.Config[int]{Workers: 1, Capacity: -1, Handle: nothing}, "the capacity is negative"},
-		{backpressure.Config[int]{Workers: 1, Capacity: 1}, "there is no Handle"},
-	} {
-		q, err := backpressure.New(tt.cfg)
-		require.Error(t, err, "New was expected to return an error, since %s", tt.why)
-		require.Nil(t, q, "New was expected to return no queue, since %s", tt.why)
-		require.Greater(t, len(err.Error()), 10, "the error was expected to say what is wrong: %s", tt.why)
-	}
-	bubble.Run(t, func(t *testing.T) {
-		q, err := backpressure.New(backpressure.Config[int]{Workers: 1, Handle: nothing})
-		require.NoError(t, err, "a capacity of 0 is right: a job is accepted if a worker is idle")
-		require.NoError(t, q.Close(t.Context()), "Close of an idle queue was expected to succeed")
+	step.Outside(t, func(t *step.T) {
+		nothing := func(context.Context, int) {}
+		for _, tt := range []struct {
+			field, why string
+			cfg        backpressure.Config[int]
+		}{
+			{"Workers", "nobody would handle the jobs", backpressure.Config[int]{Workers: 0, Capacity: 1, Handle: nothing}},
+			{"Workers", "there cannot be fewer than none", backpressure.Config[int]{Workers: -1, Capacity: 1, Handle: nothing}},
+			{"Capacity", "no fewer jobs than none can wait", backpressure.Config[int]{Workers: 1, Capacity: -1, Handle: nothing}},
+			{"Handle", "nothing would handle the jobs", backpressure.Config[int]{Workers: 1, Capacity: 1}},
+		} {
+			q, err := backpressure.New(tt.cfg)
+			step.Expect(t, err != nil, "New should return an error, since %s. It returned none.", tt.why)
+			step.Expect(t, q == nil, "New should return no queue beside its error, since %s. It returned one.", tt.why)
+			step.Expect(t, strings.Contains(err.Error(), tt.field), "The error should name the field %s. It is %q.", tt.field, err)
+		}
 	})
 }

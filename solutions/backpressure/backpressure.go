@@ -30,15 +30,15 @@ type Config[T any] struct {
 	// Capacity is how many accepted jobs may wait for a worker, at least 0.
 	Capacity int
 
-	// Handle does one job. Its context ends when a Close runs out of time.
+	// Handle does one job. Its context ends when a Close gives up.
 	Handle func(ctx context.Context, job T)
 
-	// Panicked is told when Handle panics. If it is nil, the panic is logged with slog.
+	// Panicked is told when Handle panics. If it is nil, the panic's value is logged with slog.
 	Panicked func(job T, value any)
 }
 
 // A Queue hands jobs to a fixed number of workers, and slows down or refuses those who bring more than they can do.
-// It is safe for concurrent use.
+// Its methods are safe for concurrent use.
 type Queue[T any] struct {
 	cfg     Config[T]
 	jobs    context.Context //nolint:containedctx // of every job: it ends when a Close runs out of time
@@ -48,7 +48,7 @@ type Queue[T any] struct {
 	// One lock guards the whole state, so that to see room and to take it are one thing.
 	mu      sync.Mutex
 	waiting []T          // accepted, in the order in which they will run
-	running int          // as many goroutines are in work
+	running int          // as many workers are busy
 	callers []*caller[T] // in Submit, first come, first served
 	closed  bool
 }
@@ -59,7 +59,7 @@ type caller[T any] struct {
 	answer chan error // buffered, so that whoever answers never waits for the caller
 }
 
-// New returns an open queue, or an error that says what is wrong with the configuration.
+// New returns an open queue, or an error that names the field that is wrong.
 func New[T any](cfg Config[T]) (*Queue[T], error) {
 	switch {
 	case cfg.Workers < 1:
@@ -75,8 +75,8 @@ func New[T any](cfg Config[T]) (*Queue[T], error) {
 }
 
 // Submit waits until there is room for the job and hands it over, first come, first served. It returns nil if the job
-// was accepted. If ctx ends first it returns the error of ctx, and ErrClosed if the queue is closed first; the job
-// never runs then. A context that has ended already is never accepted, room or not.
+// was accepted. If ctx ends first it returns ctx.Err(), and ErrClosed if the queue is closed first; the job never runs
+// then. A context that has ended already is never accepted, room or not.
 func (q *Queue[T]) Submit(ctx context.Context, job T) error {
 	if err := ctx.Err(); err != nil { // a select would take either, by chance
 		return err
@@ -154,12 +154,15 @@ func (q *Queue[T]) accept(job T) {
 	go q.work(job)
 }
 
-// work is a worker: it lives as long as there is something to do.
+// work handles a job, and then whatever comes next. Each job has a goroutine of its own, so that one that ends its
+// goroutine (runtime.Goexit, which t.FailNow calls) does not take a worker with it.
 func (q *Queue[T]) work(job T) {
-	for more := true; more; {
-		q.handle(job)
-		job, more = q.next()
-	}
+	defer func() {
+		if next, more := q.next(); more {
+			go q.work(next)
+		}
+	}()
+	q.handle(job)
 }
 
 func (q *Queue[T]) handle(job T) {
@@ -205,7 +208,7 @@ func (q *Queue[T]) checkDrained() {
 
 // Close refuses new work, also that of calls to Submit that are waiting, and returns nil when every accepted job has
 // been handled. If ctx ends first it gives up: jobs that wait are dropped, the context of those that run ends, and
-// the answer is an *UnfinishedError. It may be called more than once.
+// the answer is an *UnfinishedError. It may be called more than once, also at the same time.
 func (q *Queue[T]) Close(ctx context.Context) error {
 	q.refuse()
 	select {
@@ -239,25 +242,25 @@ func (q *Queue[T]) refuse() {
 	q.checkDrained()
 }
 
-// UnfinishedError says what a Close that ran out of time left undone.
+// UnfinishedError says what a Close that gave up left undone.
 type UnfinishedError struct {
 	Waiting int   // jobs that were accepted and dropped
 	Running int   // jobs whose context was cancelled
-	Err     error // the error of the context given to Close
+	Err     error // ctx.Err() of the context given to Close
 }
 
-// Error says how many jobs were left.
+// Error has both numbers.
 func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("backpressure: closed with %d jobs waiting and %d running: %v", e.Waiting, e.Running, e.Err)
 }
 
-// Unwrap returns the error of the context given to Close.
+// Unwrap returns Err.
 func (e *UnfinishedError) Unwrap() error { return e.Err }
 
 // Handler makes a job of each request and submits it without waiting. It answers 202 if the job was accepted, 503 with
 // Retry-After if the queue is full, 503 without it if the queue is closed, and 400 if job returns an error.
 func Handler[T any](q *Queue[T], retryAfter time.Duration, job func(*http.Request) (T, error)) http.Handler {
-	seconds := strconv.Itoa(max(1, int((retryAfter+time.Second-1)/time.Second)))
+	seconds := strconv.Itoa(int((max(retryAfter, 1)-1)/time.Second) + 1) // rounded up; adding first could overflow
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		work, err := job(r)
 		if err != nil {
