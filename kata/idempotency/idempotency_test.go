@@ -1,552 +1,600 @@
 package idempotency_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
+	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
+	"testing/iotest"
 	"time"
 
 	"github.com/backend-kata/dojo/kata/idempotency"
-	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/kata/internal/step"
+	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 // A repeated request gets the first one's status, header fields and body, errors too, and the handler runs once.
 func TestRepeatIsReplayed(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		first := s.send(payment("k1"))
-		s.expectStatus(first, http.StatusCreated, "the key is new, and so the handler answers")
-		s.expectRuns(1, 1, "one request came in")
-		if want := "payment 1 of 5.00 EUR"; first.body != want {
-			t.Fatalf("%v\nwas expected to be answered %q, which is what the handler wrote; got %q.", first.of, want, first.body)
-		}
-		for range 3 {
+	serve(t, func(s *server) {
+		want := answer{201, http.Header{"Content-Type": {"text/plain"}, "Location": {"/payments/1"}}, "payment 1 of 5.00 EUR"}
+		first := s.answers(payment("k1"), 201, "the key is new, so the handler answers")
+		step.Equal(s, want, first, "The key is new, so the client gets what the handler wrote, and no more.")
+		s.ran(1, 1, "One request came in")
+		for _, at := range []*server{s, s, s.beside(s.pay)} {
 			time.Sleep(time.Hour)
-			s.expectRepeat(s.send(payment("k1")), first, "the key has an answer")
-			s.expectRuns(1, 1, "the first request was answered, and those after it are its repetitions")
+			at.repeats(payment("k1"), want, "the key has an answer, at every server")
+			again := payment("k1").http(s.Context())
+			again.Header["User-Agent"], again.RemoteAddr, again.Host = []string{"another"}, "192.0.2.9:9", "www.example.com"
+			step.Equal(s, want, send(at, again), "Key and payload are the same, whatever else is not. The answer:")
+			s.ran(1, 1, "The first request was answered, and those after it repeat it")
 		}
-		second := s.send(payment("k2"))
-		s.expectStatus(second, http.StatusCreated, "another key is another request")
-		s.expectRuns(2, 2, "two keys came in")
-		s.expectRepeat(s.send(payment("k1")), first, "another key does not change what is kept for this one")
 	})
-	for _, status := range []int{http.StatusOK, http.StatusNoContent, http.StatusSeeOther, http.StatusPaymentRequired, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable} {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-				n := s.card.charge(idempotency.Key(r.Context()))
-				w.Header()["X-Fee"] = []string{"1", "2"}
-				w.WriteHeader(status)
-				w.Header().Set("X-Late", strconv.Itoa(n)) // too late to be sent
-				if status != http.StatusNoContent {
-					_, _ = fmt.Fprintf(w, "\x00\xff run %d", n)
+	for _, code := range []int{0, 200, 303, 402, 409, 422, 500, 503} {
+		serve(t, func(s *server) {
+			fields := http.Header{"Content-Type": {"text/plain"}, "Set-Cookie": {"a=1; expires=Mon, 21 Oct 2030 07:28:00 GMT", "b=2"}}
+			want := answer{status(cmp.Or(code, 200)), fields, "\x00\xff and so on"}
+			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
+				s.charge(idempotency.Key(r.Context()))
+				if maps.Copy(w.Header(), fields.Clone()); code != 0 {
+					w.WriteHeader(code)
+					w.Header().Set("X-Late", "too late")
 				}
+				_, _ = io.WriteString(w, want.Body)
+				w.Header()["Set-Cookie"][0] = "too=late"
+				w.Header().Set("X-Late", "too late")
 				w.WriteHeader(http.StatusTeapot) // superfluous
-			}, calm)
-			first := s.send(payment("k1"))
-			s.expectStatus(first, status, "that is what the handler answered")
-			s.expectRepeat(s.send(payment("k1")), first, fmt.Sprintf("an answer of %d is an answer", status))
-			s.expectRuns(1, 1, fmt.Sprintf("the first request was answered with %d, and the second is its repetition", status))
+			})
+			step.Equal(s, want, s.start(payment("k1")).Result(), "The answer is what the handler had set when it wrote the first of it.")
+			s.repeats(payment("k1"), want, "the first request has an answer, whatever it is")
+			s.ran(1, 1, "The second request repeats the first, whatever its answer was")
 		})
 	}
+	serve(t, func(s *server) {
+		var again answer
+		other := s.beside(s.pay)
+		w := &socket{header: http.Header{}, first: func() { again = send(other, payment("k1").http(s.Context())) }}
+		s.ServeHTTP(w, payment("k1").http(s.Context()))
+		s.ran(1, 1, "One key came in")
+		step.Equal(s, "", w.Header().Get("Idempotent-Replayed"), "This answer is the first one, and no repetition.")
+		step.Equal(s, w.answer, again, "The client has the first byte and asks again. The answer should be in the store by then:")
+	})
+	serve(t, func(s *server) {
+		parts := func(r *http.Request) *http.Request {
+			c := r.Clone(context.Background())
+			c.Body = nil
+			return c
+		}
+		r := payment("k1").http(context.WithValue(s.Context(), http.LocalAddrContextKey, "a value"))
+		r.SetPathValue("id", "7")
+		want := parts(r)
+		s = s.beside(func(w http.ResponseWriter, r *http.Request) {
+			step.Equal(s, want, parts(r), "The handler gets the request as it was.")
+			step.Equal[any](s, "a value", r.Context().Value(http.LocalAddrContextKey), "The values of its context are still there.")
+			s.pay(w, r)
+		})
+		step.Equal(s, "payment 1 of 5.00 EUR", send(s, r).Body, "The handler gets the request as it was, its body too.")
+	})
 }
 
 // A POST or PATCH without a key, or with a malformed one, is refused with 400, and all other methods pass untouched.
 func TestKeyIsDemanded(t *testing.T) {
 	long := strings.Repeat("k", 255)
-	for _, tt := range []struct {
-		keys []string
-		why  string
-	}{
-		{nil, "it has no key"},
-		{[]string{""}, "the field is empty"},
-		{[]string{`""`}, "a key has at least one character"},
-		{[]string{`k1`}, "a key is a String, and so in double quotes"},
-		{[]string{`'k1'`}, "a String is in double quotes"},
-		{[]string{`"k1`}, "the closing quote is missing"},
-		{[]string{`k1"`}, "the opening quote is missing"},
-		{[]string{`"`}, "one quote is no String"},
-		{[]string{`"k"1"`}, "a quote inside is escaped"},
-		{[]string{`"k1\"`}, "the last quote is escaped, so the closing one is missing"},
-		{[]string{`"k\1"`}, "only a quote and a backslash can be escaped"},
-		{[]string{`"k1";a=1`}, "there are no parameters"},
-		{[]string{`"k1", "k2"`}, "there is one key"},
-		{[]string{`"k1"`, `"k1"`}, "there is one line"},
-		{[]string{"\"k\t1\""}, "a String is printable"},
-		{[]string{"\"k\x7f\""}, "a String is printable"},
-		{[]string{`"clé"`}, "a String is ASCII"},
-		{[]string{`"` + long + `k"`}, "it has 256 characters"},
-	} {
-		for _, method := range []string{http.MethodPost, http.MethodPatch} {
-			bubble.Run(t, func(t *testing.T) {
-				s := open(t)
-				s.expectProblem(s.send(request{method: method, keys: tt.keys}), http.StatusBadRequest, tt.why)
-				s.expectRuns(0, 0, "the request was refused")
-				s.expectUntouched(0, "A refused key")
-			})
-		}
+	malformed := map[string][]string{ // header fields, some of several lines
+		"it is empty":                         {"", "  ", `""`},
+		"a String is in double quotes":        {`k1`, `'k1'`, `"k1`, `k1"`, `"`, `"k1\"`},
+		"a quote and a backslash are escaped": {`"k"1"`, `"k\"`, `"\\\"`},
+		"nothing but these two is escaped":    {`"k\1"`},
+		"there is one key without parameters": {`"k1";a=1`, `"k1", "k2"`},
+		"there is one line":                   {"\"k1\"\n\"k1\"", "\"k1\"\n"},
+		"only spaces may be around it":        {"\"k1\"\t"},
+		"a String is printable ASCII":         {"\"k\x1f1\"", "\"k\x7f\"", `"clé"`},
+		"it has 256 characters":               {`"` + long + `k"`},
 	}
-	for _, line := range []string{`"k1"`, `  "k1" `, `"` + long + `"`, `"` + strings.Repeat(`\"`, 255) + `"`, `" !#[]~ \\ \" "`, `"k"`} {
-		for _, method := range []string{http.MethodPost, http.MethodPatch} {
-			bubble.Run(t, func(t *testing.T) {
-				s := open(t)
-				q := request{method: method, keys: []string{line}}
-				first := s.send(q)
-				s.expectStatus(first, http.StatusCreated, "the key is well formed")
-				s.expectRepeat(s.send(q), first, "the key has an answer")
-				s.expectRuns(1, 1, "the second request is the repetition of the first")
-			})
-		}
-	}
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete} {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			for n, keys := range [][]string{nil, {`"k1"`}, {`"k1"`}, {`broken`}} {
-				s.expectStatus(s.send(request{method: method, keys: keys}), http.StatusCreated, method+" passes, with or without a key")
-				if runs, _ := s.card.counts(); runs != n+1 {
-					t.Fatalf("The handler ran %s for %d requests with %s, and was expected to run for each: the method is safe or idempotent.", times(runs), n+1, method)
-				}
+	wellFormed := []string{`"k1"`, `"k"`, `" "`, `"` + long + `"`, `"` + strings.Repeat(`\"`, 255) + `"`, `" !#[]~ \\ \" "`}
+	for _, method := range []string{http.MethodPost, http.MethodPatch} {
+		q := payment("").but(func(q *request) { q.method, q.keys = method, nil })
+		for _, why := range slices.Sorted(maps.Keys(malformed)) {
+			for _, field := range malformed[why] {
+				serve(t, func(s *server) {
+					s.refuses(q, 400, "there is no key")
+					s.refuses(q.but(func(q *request) { q.keys = strings.Split(field, "\n") }), 400, why)
+					s.ran(0, 0, "All requests were refused")
+				})
 			}
-			s.expectUntouched(0, "A "+method)
+		}
+		for _, key := range wellFormed {
+			serve(t, func(s *server) {
+				first := s.answers(q.but(func(q *request) { q.keys = []string{key} }), 201, "the key is well formed")
+				s.repeats(q.but(func(q *request) { q.keys = []string{"  " + key + " "} }), first, "spaces around a key are no part of it")
+				s.ran(1, 1, "The second request repeats the first")
+			})
+		}
+	}
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND"} {
+		serve(t, func(s *server) {
+			gone, leave := context.WithCancel(s.Context())
+			leave()
+			for n, keys := range [][]string{nil, {`"k1"`}, {`"k1"`}, {`broken`}} {
+				q := payment("").but(func(q *request) { q.method, q.keys, q.body = method, keys, strings.Repeat("x", 1000) })
+				client := &socket{header: http.Header{}}
+				s.with(usual, func(what string, _ func() string) error {
+					s.Fatalf("%v: only POST and PATCH come to the store. This came to %s.", q, what)
+					return nil
+				}, func(w http.ResponseWriter, r *http.Request) {
+					s.pay(w, r)
+					step.Expect(s, strings.HasSuffix(client.Body, q.body), "%v: it passes as it is, and so does what the handler writes.", q)
+					step.Equal(s, context.Canceled, r.Context().Err(), "%v: it passes as it is. The context of a client that is gone:", q)
+					step.Equal(s, "", idempotency.Key(r.Context()), "%v: it takes no part. What Key returns:", q)
+					idempotency.NothingHappened(r.Context()) // does nothing
+				}).ServeHTTP(client, q.http(gone))
+				step.Equal(s, 201, client.Status, "%v: it passes, with or without a key, however large. The answer:", q)
+				s.ran(n+1, n+1, method+" is safe or idempotent, and passes each time")
+			}
 		})
 	}
 }
 
 // The same key with another payload is refused with 422, whether the first request is done or still under way.
 func TestOtherPayloadIsRefused(t *testing.T) {
-	usual := payment("k1").with(func(q *request) { q.target = "/payments?a=1&b=2" })
-	others := []struct {
-		name   string
-		change func(*request)
-	}{
-		{"another body", func(q *request) { q.body = "6.00 EUR" }},
-		{"a body with one more space", func(q *request) { q.body = "5.00 EUR " }},
-		{"another query", func(q *request) { q.target = "/payments?a=1&b=3" }},
-		{"the query in another order", func(q *request) { q.target = "/payments?b=2&a=1" }},
-		{"no query", func(q *request) { q.target = "/payments" }},
-		{"another Content-Type", func(q *request) { q.kind = "application/json" }},
-		{"a byte moved from the query to the body", func(q *request) { q.target, q.body = "/payments?a=1&b=", "25.00 EUR" }},
+	usual := request{http.MethodPost, "/payments?a=1&b=2", "application/json", `{"eur": 5}`, "ann", []string{`"k1"`}}
+	others := map[string]func(*request){
+		"another body":                                 func(q *request) { q.body = `{"eur": 6}` },
+		"the same JSON with one space less":            func(q *request) { q.body = `{"eur":5}` },
+		"no body":                                      func(q *request) { q.body = "" },
+		"another query":                                func(q *request) { q.target = "/payments?a=1&b=3" },
+		"the query in another order":                   func(q *request) { q.target = "/payments?b=2&a=1" },
+		"another Content-Type":                         func(q *request) { q.kind = "text/plain" },
+		"the Content-Type in another spelling":         func(q *request) { q.kind = "Application/json" },
+		"a byte moved from the query to the body":      func(q *request) { q.target, q.body = "/payments?a=1&b=", `2{"eur": 5}` },
+		"a byte moved from the Content-Type to a body": func(q *request) { q.kind, q.body = "application/jso", `n{"eur": 5}` },
 	}
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		first := s.send(usual)
-		s.expectStatus(first, http.StatusCreated, "the key is new")
-		_, writes := s.store.size()
-		for _, other := range others {
-			s.expectProblem(s.send(usual.with(other.change)), http.StatusUnprocessableEntity, "the key was used before, and this is "+other.name)
-			s.expectRuns(1, 1, "a request with "+other.name+" under a used key is refused")
-		}
-		s.expectUntouched(writes, "A refused payload")
-		s.expectRepeat(s.send(usual), first, "the payload is the first one's again")
-	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		gate := make(chan struct{})
-		s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-			<-gate
-			s.pay(w, r)
-		}, calm)
-		first := s.start(usual)
-		for _, other := range others {
-			s.expectProblem(s.send(usual.with(other.change)), http.StatusUnprocessableEntity, "the key is in use, and this is "+other.name)
-		}
-		close(gate)
-		s.expectStatus(first.wait(), http.StatusCreated, "nothing was wrong with the first request")
-		s.expectRuns(1, 1, "all others were refused")
-	})
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		other := usual.but(others[name])
+		serve(t, func(s *server) {
+			gate := make(chan struct{})
+			s = s.beside(func(w http.ResponseWriter, r *http.Request) { <-gate; s.pay(w, r) })
+			first := s.start(usual)
+			s.refuses(other, 422, "the key is under way, and this is "+name)
+			close(gate)
+			step.Equal(s, 201, first.Result().Status, "Nothing was wrong with the first request. Its answer:")
+			s.refuses(other, 422, "the key has an answer, and this is "+name)
+			s.repeats(usual, first.Result(), "the payload is the first one's again")
+			s.ran(1, 1, "A used key with "+name+" is refused")
+		})
+	}
 }
 
 // Clients send one key at the same time: the payment runs once, and the others are told 409 or get its answer.
 // It is so at one server and at several that share the store, in every order of what they do there.
 func TestSameKeyAtOnce(t *testing.T) {
-	explore(t, 2, 1, "at one server")
-	explore(t, 2, 2, "at two servers that share the store")
-	explore(t, 3, 2, "at two servers that share the store")
-	bubble.Run(t, func(t *testing.T) { // freely, for the race detector
-		store := &shards{}
-		for i := range store {
-			store[i] = &memory{entries: map[string]entry{}}
+	one := payment("k1")
+	serve(t, func(s *server) {
+		gate := make(chan struct{})
+		s = s.beside(func(w http.ResponseWriter, r *http.Request) { <-gate; s.pay(w, r) })
+		first := s.start(one)
+		s.isUnderWay(one, 30, "the first request is under way")
+		s.beside(s.pay).isUnderWay(one, 30, "the first request is under way at another server")
+		close(gate)
+		s.repeats(one, first.Result(), "the first request is done")
+		s.ran(1, 1, "One key came in")
+	})
+	explore(t, "at one server", false, 1, one, one)
+	explore(t, "at two servers", false, 2, one, one)
+	explore(t, "with two payloads", false, 2, one, payment("k1").but(func(q *request) { q.body = "6.00 EUR" }))
+	explore(t, "three times", false, 2, one, one, one)
+	var calls []apart.Call[http.Handler]
+	for _, q := range []request{
+		payment("answered"),
+		payment("answered").but(func(q *request) { q.body = "6.00 EUR" }),
+		payment("new"),
+		payment("new too").but(func(q *request) { q.client = "ben" }),
+		payment("").but(func(q *request) { q.keys = nil }),
+		payment("").but(func(q *request) { q.method = http.MethodGet }),
+	} {
+		do := func(h http.Handler) { send(h, q.http(context.Background())) }
+		calls = append(calls, apart.Call[http.Handler]{Name: q.String(), Do: do})
+	}
+	apart.Pairs(t, func() http.Handler {
+		config := usual
+		config.Store = parts()
+		h := idempotency.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, idempotency.Key(r.Context()))
+		}), config)
+		calls[0].Do(h)
+		return h
+	}, calls...)
+}
+
+// explore sends requests with one key at the same time, in every order of what the servers do at the store and the
+// provider. Before that a server may have died with the key, whose lease is over then.
+func explore(t *testing.T, where string, died bool, servers int, requests ...request) {
+	t.Helper()
+	// A design that does more at the store has more orders than these. What is wrong is found early.
+	step.ExploreWithin(t, 200, func(t *step.T, x *interleave.Schedule) {
+		s := open(t)
+		if died {
+			ends(s.beside(s.late(0, "panics")), requests[0])
+			time.Sleep(lease)
 		}
-		const clients = 8
-		var ran [clients]int
-		h := serve(func(w http.ResponseWriter, r *http.Request) {
-			client, err := strconv.Atoi(r.Header.Get("Authorization"))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			ran[client]++
-			_, _ = fmt.Fprintf(w, "done for %d", client)
-		}, store)
-		var group sync.WaitGroup
-		for client := range clients {
-			group.Go(func() {
-				q := payment(fmt.Sprintf("key %d", client)).with(func(q *request) { q.client = strconv.Itoa(client) })
-				for range 5 {
-					a := sendTo(h, q)
-					if want := fmt.Sprintf("done for %d", client); a.status != http.StatusOK || a.body != want || ran[client] != 1 {
-						t.Errorf("Eight clients pay at the same time, each with a key of its own: client %d was expected to get %q and to be served once; it got %d %q and was served %s.", client, want, a.status, a.body, times(ran[client]))
-						return
-					}
-				}
+		answers, several := make([]answer, len(requests)), make([]*server, servers)
+		for i := range several {
+			several[i] = s.with(usual, at(x), func(w http.ResponseWriter, r *http.Request) { x.Point("charge"); s.pay(w, r) })
+		}
+		for i, q := range requests {
+			x.Go(fmt.Sprintf("client %c", 'A'+i), func() {
+				answers[i] = send(several[i%servers], q.http(context.Background()))
+				x.Note("%v", answers[i].Status)
 			})
 		}
-		group.Wait()
+		runs := s.runs
+		x.Run()
+		s.ran(runs+1, 1, "One key was sent at the same time "+where)
+		for i, q := range requests {
+			again := s.start(q).Result() // the one answer that there is, or 422
+			if again.Status == http.StatusUnprocessableEntity {
+				step.Equal(s, again.Status, answers[i].Status, "%v: sent at the same time with another payload. The answer:", q)
+			} else if answers[i].Status != http.StatusConflict {
+				step.Equal(s, again, answers[i], "%v: sent at the same time %s. The answer, which all get who are not told 409:", q, where)
+			}
+		}
 	})
 }
 
-// explore lets clients send the same request at the same time, in every order of what the servers do at the store and the
-// provider.
-func explore(t *testing.T, clients, servers int, where string) {
-	t.Helper()
-	interleave.Explore(t, func(t *testing.T, x *interleave.Schedule) {
-		s := open(t)
-		at := seam{
-			before: func(what string) error { x.Point("%s", what); return nil },
-			after:  func(outcome string) { x.Note("%s", outcome) },
-		}
-		var handlers []http.Handler
-		for range servers {
-			handlers = append(handlers, s.server(func(w http.ResponseWriter, r *http.Request) {
-				x.Point("charge")
-				s.pay(w, r)
-			}, at))
-		}
-		answers := make([]answer, clients)
-		for i := range clients {
-			x.Go("client "+string(rune('A'+i)), func() {
-				answers[i] = sendTo(handlers[i%servers], payment("k1"))
-				x.Note("%d", answers[i].status)
-			})
-		}
-		x.Run()
-		if runs, _ := s.card.counts(); runs != 1 {
-			t.Fatalf("%d clients sent one key at the same time %s. The handler was expected to run once, and ran %s.", clients, where, times(runs))
-		}
-		final := s.send(payment("k1"))
-		s.expectStatus(final, http.StatusCreated, "one of the requests before has charged the card")
-		for _, a := range answers {
-			if a.status == http.StatusConflict {
-				s.expectRetryAfter(a, int(lease.Seconds()))
-				continue
-			}
-			s.expectRepeat(a, final, "one request charged the card, and what is not refused with 409 gets its answer")
-		}
-		s.expectRuns(1, 1, "all requests had one key")
-	})
+// at is a wire whose operations are points of a schedule.
+func at(x *interleave.Schedule) wire {
+	return func(what string, operation func() string) error {
+		x.Point("%s", what)
+		x.Note("%s", operation())
+		return nil
+	}
 }
+
+// ends sends a request to a handler that may end by a panic, which it returns.
+func ends(h http.Handler, q request) (panicked any) {
+	defer func() { panicked = recover() }()
+	send(h, q.http(context.Background()))
+	return nil
+}
+
+// parts is a store in parts, so that requests with different keys share no lock: it would put them in order, and hide a
+// data race of theirs from the race detector.
+func parts() connection {
+	var all [64]memory
+	for i := range all {
+		all[i].entries = map[string]entry{}
+	}
+	return connection{func(key string) *memory { return &all[crc32.ChecksumIEEE([]byte(key))%64] }, quiet}
+}
+
+// quiet is a wire of which nothing is told.
+func quiet(_ string, operation func() string) error { operation(); return nil }
 
 // Keys of one client are never seen by another, nor on another route.
 func TestKeysAreTheClientsOwn(t *testing.T) {
-	for _, tt := range []struct {
-		a, b func(*request)
-		why  string
-	}{
-		{func(q *request) { q.client = "ann" }, func(q *request) { q.client = "ben" }, "they are two clients"},
-		{func(q *request) { q.client = "ann" }, func(q *request) { q.client = "ann " }, "they are two clients"},
-		{func(q *request) { q.target = "/payments" }, func(q *request) { q.target = "/refunds" }, "they are two routes"},
-		{func(q *request) { q.target = "/payments" }, func(q *request) { q.target = "/payments/" }, "they are two paths"},
-		{func(q *request) { q.target = "/a%2Fb" }, func(q *request) { q.target = "/a/b" }, "they are two paths"},
-		{func(q *request) { q.method = http.MethodPost }, func(q *request) { q.method = http.MethodPatch }, "they are two methods"},
-		{
-			func(q *request) { q.client, q.target = "ann", "/a/b" },
-			func(q *request) { q.client, q.target = "ann/a", "/b" }, "client and path together spell the same, and are not",
-		},
-		{
-			func(q *request) { q.client, q.keys = "ann", []string{`"x:k1"`} },
-			func(q *request) { q.client, q.keys = "ann:x", []string{`"k1"`} }, "client and key together spell the same, and are not",
-		},
-		{
-			func(q *request) { q.client, q.keys = "ann", []string{`"x|k1"`} },
-			func(q *request) { q.client, q.keys = "ann|x", []string{`"k1"`} }, "client and key together spell the same, and are not",
-		},
-		{
-			func(q *request) { q.client, q.target = "ann\x00POST", "/b" },
-			func(q *request) { q.client, q.target = "ann", "/b" }, "a client's name may hold any characters",
-		},
+	of := func(client, method, target, key string) request {
+		return payment(key).but(func(q *request) { q.client, q.method, q.target = client, method, target })
+	}
+	pairs := [][2]request{{of("ann", "POST", "/a%2Fb", "k1"), of("ann", "POST", "/a/b", "k1")}}
+	for _, q := range []request{
+		of("ben", "POST", "/a", `k"`), of("ann ", "POST", "/a", `k"`), of("", "POST", "/a", `k"`), of("ann", "POST", "/b", `k"`),
+		of("ann", "POST", "/a/", `k"`), of("ann", "PATCH", "/a", `k"`), of("ann", "POST", "/a", `k\`),
 	} {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			a, b := payment("k1").with(tt.a), payment("k1").with(tt.b)
-			first := s.send(a)
-			s.expectStatus(first, http.StatusCreated, "the key is new")
-			second := s.send(b)
-			s.expectStatus(second, http.StatusCreated, "the key is the same text as in "+a.String()+", but "+tt.why)
-			s.expectRuns(2, 2, fmt.Sprintf("%v and %v are two requests: %s", a, b, tt.why))
-			s.expectRepeat(s.send(a), first, "the key has an answer")
-			s.expectRepeat(s.send(b), second, "the key has an answer")
-			s.expectRuns(2, 2, "both were repeated")
+		pairs = append(pairs, [2]request{of("ann", "POST", "/a", `k"`), q})
+	}
+	for by := range strings.FieldsSeq(`: | / - _ , . ; # % = & \`) { // joined by it, the two of each pair spell the same
+		pairs = append(pairs,
+			[2]request{of("a"+by+"b", "POST", "/a", "c"), of("a", "POST", "/a", "b"+by+"c")},
+			[2]request{of("c", "POST", "/a", "a"+by+"b"), of("b"+by+"c", "POST", "/a", "a")},
+			[2]request{of("a"+by+"POST"+by+"/a"+by+"b", "POST", "/a", "c"), of("a", "POST", "/a", "b"+by+"POST"+by+"/a"+by+"c")})
+		if strings.ContainsAny(by, ":/-_,.;=&") {
+			pairs = append(pairs,
+				[2]request{of("a"+by+"/b", "POST", "/c", "k1"), of("a", "POST", "/b"+by+"/c", "k1")},
+				[2]request{of("a"+by+"POST"+by+"/b", "POST", "/c", "k1"), of("a", "POST", "/b"+by+"POST"+by+"/c", "k1")},
+				[2]request{of("c", "POST", "/a"+by+"b", "k1"), of("b"+by+"c", "POST", "/a", "k1")},
+				[2]request{of("a", "POST", "/a"+by+"b", "c"), of("a", "POST", "/a", "b"+by+"c")})
+		}
+	}
+	for _, pair := range pairs {
+		serve(t, func(s *server) {
+			a := s.answers(pair[0], 201, "the key is new")
+			b := s.answers(pair[1], 201, fmt.Sprintf("%v is another request", pair[0]))
+			s.repeats(pair[0], a, "the key has an answer")
+			s.repeats(pair[1], b, "the key has an answer")
+			s.ran(2, 2, fmt.Sprintf("%v and %v are two requests, and each was repeated", pair[0], pair[1]))
 		})
 	}
+	serve(t, func(s *server) {
+		s = s.with(idempotency.Config{}, s.told, s.pay)
+		first := s.answers(payment("k1"), 201, "the key is new")
+		s.repeats(payment("k1").but(func(q *request) { q.client = "ben" }), first, "Client is nil, so there is one client only")
+	})
 }
 
 // A server that dies in the handler leaves the key taken until its lease is over; the retry then runs with the same key.
 // One that was slow and not dead does not overwrite the answer of the retry.
 func TestUnknownOutcome(t *testing.T) {
-	for _, wakes := range []time.Duration{lease + 10*time.Second, 2 * lease} { // while the retry runs, and after it
-		for _, nothing := range []bool{false, true} {
-			bubble.Run(t, func(t *testing.T) { open(t).comesBackLate(wakes, nothing) })
+	q := payment("k1")
+	for _, end := range []string{"answers", nothing, "panics"} {
+		for _, wakes := range []time.Duration{5 * time.Second, time.Minute} { // while the retry runs, and after it
+			serve(t, func(s *server) { s.comesBackLate(usual, lease, wakes, end) })
 		}
 	}
-	bubble.Run(t, func(t *testing.T) {
+	serve(t, func(s *server) { s.comesBackLate(idempotency.Config{}, time.Minute, time.Minute, "answers") })
+	explore(t, "after the lease of a server that died", true, 2, q, q)
+	step.ExploreWithin(t, 200, func(t *step.T, x *interleave.Schedule) {
 		s := open(t)
-		boom := s.server(func(w http.ResponseWriter, r *http.Request) {
-			s.pay(w, r)
-			panic(http.ErrAbortHandler)
-		}, calm)
-		func() {
-			defer func() {
-				if v := recover(); v != http.ErrAbortHandler { //nolint:errorlint // a panic's value, not an error that was wrapped
-					t.Fatalf("The handler panicked, and the panic was expected to go on to the server; what came was %v.", v)
-				}
-			}()
-			sendTo(boom, payment("k1"))
-		}()
-		s.expectProblem(s.send(payment("k1")), http.StatusConflict, "the handler panicked, so nobody knows what happened until the lease is over")
+		slow := s.with(usual, at(x), func(w http.ResponseWriter, r *http.Request) { x.Point("charge"); s.pay(w, r); x.Pass(lease) })
+		fresh := s.with(usual, at(x), s.late(0, "retries"))
+		var retry answer
+		x.GoMortal("slow server", func() { send(slow, q.http(context.Background())) }) // it may die before all that it does
+		x.Go("retry", func() { retry = send(fresh, q.http(context.Background())) })
+		x.Run()
+		if s.start(q).Result().Status == http.StatusConflict {
+			s.isUnderWay(q, 30, "the slow server died, and its lease is not over")
+		}
 		time.Sleep(lease)
-		s.expectStatus(s.send(payment("k1")), http.StatusCreated, "the lease of the request that panicked is over")
-		s.expectRuns(2, 1, "the second run uses the string that the first one gave to the provider")
+		last := s.start(q).Result()
+		step.Expect(s, last.Status < 300, "%v: all leases are over, so a retry should run. The answer is %v.", q, last.Status)
+		if retry.Body == "retries" {
+			step.Equal(s, retry, last, "A server that came back after its lease leaves the answer of the retry alone. What is repeated:")
+		}
+		s.ran(s.runs, 1, "One key came in, and gives the provider one string in each run")
 	})
-	for call, ended := 1, false; !ended; call++ { // a server dies before each thing that it does, in turn
-		bubble.Run(t, func(t *testing.T) { ended = open(t).dies(call) })
+	for _, how := range []string{"panics", "ends its goroutine"} {
+		serve(t, func(s *server) {
+			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
+				if s.pay(w, r); s.runs == 1 && how == "panics" {
+					panic(http.ErrAbortHandler)
+				} else if s.runs == 1 {
+					runtime.Goexit()
+				}
+			})
+			call := step.Start(s.T, func() any { return ends(s, q) })
+			step.Expect(s, !call.Waits(), "The handler %s, and so your handler should end at once. It waits.", how)
+			step.Expect(s, how != "panics" || call.Result() == any(http.ErrAbortHandler),
+				"The panic of the handler should go on to the server. What came was %v.", call.Result())
+			s.isUnderWay(q, 30, "the handler "+how+", and nobody knows what happened until the lease is over")
+			s.answers(payment("k2"), 201, "another key is free, although the handler "+how)
+			time.Sleep(lease)
+			s.answers(q, 201, "the handler "+how+", and its lease is over")
+			s.ran(3, 2, "Two keys came in, and the second run of the first gives the provider the same string")
+		})
+	}
+	serve(t, func(s *server) {
+		first := s.with(usual, func(what string, operation func() string) error {
+			time.Sleep(100 * time.Millisecond)
+			return s.told(what, operation)
+		}, func(http.ResponseWriter, *http.Request) { time.Sleep(2 * lease) }).start(q)
+		time.Sleep(lease)
+		for range 10 { // when a retry runs is up to you: the key is taken while the server talks to the store
+			time.Sleep(50 * time.Millisecond)
+			if s.start(q).Result().Status == http.StatusConflict {
+				s.isUnderWay(q, 1, "the store is slow, and the lease all but over")
+			}
+		}
+		first.Result()
+		s.ran(1, 1, "The lease of the first request was over, so one retry ran")
+	})
+}
+
+// comesBackLate pauses a server in the handler, so that a retry takes over when the lease is out. The server comes back
+// that much later, and must not touch what the retry left.
+func (s *server) comesBackLate(config idempotency.Config, lease, late time.Duration, end string) {
+	s.Helper()
+	slow := s.with(config, s.told, s.late(lease+late, end))
+	fresh := s.with(config, s.told, func(w http.ResponseWriter, r *http.Request) { s.pay(w, r); time.Sleep(20 * time.Second) })
+	q, seconds := payment("k1"), int(lease.Seconds())
+	first := step.Start(s.T, func() any { return ends(slow, q) })
+	runs := s.runs
+	fresh.isUnderWay(q, seconds, "the first request was sent just now")
+	time.Sleep(lease - 1)
+	fresh.isUnderWay(q, 1, "the lease of the first request has a nanosecond to go")
+	time.Sleep(time.Nanosecond)
+	retry := fresh.start(q)
+	s.ran(runs+1, 1, "The lease of the first request is over, so a retry runs, and gives the provider the same string")
+	time.Sleep(10 * time.Second)
+	fresh.isUnderWay(q, seconds-10, "the retry is under way")
+	answered := retry.Result()
+	step.Equal(s, 201, answered.Status, "The lease of the first request is over, so a retry runs. Its answer:")
+	first.Result()
+	slow.repeats(q, answered, "a server that comes back after its lease and "+end+" leaves the answer of the retry alone")
+	s.ran(runs+1, 1, "The first request and one retry ran")
+}
+
+// late is a handler that charges the card, unless it is to do nothing, waits, and ends in a way.
+func (s *server) late(wakes time.Duration, end string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if end != nothing {
+			s.charge(idempotency.Key(r.Context()))
+		}
+		switch time.Sleep(wakes); end {
+		case "panics":
+			panic("the handler panics")
+		case nothing:
+			idempotency.NothingHappened(context.WithoutCancel(r.Context())) // a context of its own
+		}
+		_, _ = io.WriteString(w, end)
 	}
 }
 
+const nothing = "says that nothing happened"
+
 // What was refused before the handler ran changes nothing, and a handler that did nothing frees the key.
 func TestNoTrace(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		large := payment("k1").with(func(q *request) { q.body = strings.Repeat("x", 1001) })
-		s.expectProblem(s.send(large), http.StatusRequestEntityTooLarge, "its body has 1,001 bytes, and at most 1,000 are allowed")
-		s.expectUntouched(0, "A body that is too large")
-		endless := &meter{}
-		r := payment("k1").http(t.Context())
-		r.Body, r.ContentLength = io.NopCloser(endless), -1
-		w := httptest.NewRecorder()
-		s.h.ServeHTTP(w, r)
-		s.expectProblem(received(payment("k1"), w), http.StatusRequestEntityTooLarge, "its body has no end")
-		if endless.n > 1001 {
-			t.Fatalf("%d bytes of an endless body were read, and 1,001 tell that it has more than 1,000.", endless.n)
-		}
-		s.expectProblem(s.send(large.with(func(q *request) { q.keys = nil })), http.StatusBadRequest, "it has no key, which is looked at before the body")
-		s.expectRuns(0, 0, "all were refused")
-		fits := payment("k1").with(func(q *request) { q.body = strings.Repeat("x", 1000) })
-		first := s.send(fits)
-		s.expectStatus(first, http.StatusCreated, "1,000 bytes are allowed, and what was refused before has not used the key")
-		if want := "payment 1 of " + fits.body; first.body != want {
-			t.Fatalf("The handler was expected to read the whole body; it answered %q.", first.body)
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		sold := true
-		s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-			if sold {
-				idempotency.NothingHappened(r.Context())
-				w.Header().Set("X-Why", "sold out")
-				http.Error(w, "nothing left", http.StatusServiceUnavailable)
-				return
-			}
-			s.pay(w, r)
-		}, calm)
+	q := payment("k1")
+	for _, tt := range []struct{ given, most int }{{999, 999}, {0, 1 << 20}} {
+		serve(t, func(s *server) {
+			config := usual
+			config.MaxBody = int64(tt.given)
+			s = s.with(config, s.told, s.pay)
+			large := q.but(func(q *request) { q.body = strings.Repeat("x", tt.most+1) })
+			s.refuses(large, 413, "its body is a byte too large")
+			s.refuses(large.but(func(q *request) { q.keys = nil }), 400, "it has no key, which is looked at before the body")
+			r, huge := q.http(s.Context()), strings.NewReader(strings.Repeat("x", 4*tt.most))
+			r.Body, r.ContentLength = io.NopCloser(huge), -1
+			step.Equal(s, 413, send(s, r).Status, "The body is four times too large. The answer:")
+			read := 4*tt.most - huge.Len()
+			step.Expect(s, read <= tt.most+1, "Of a body that is too large %d bytes should be read at most. %d were.", tt.most+1, read)
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("5.00"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			step.Expect(s, send(s, r).Status >= 400, "A body that breaks off should be refused, and not taken for a whole one.")
+			s.ran(0, 0, "All requests were refused")
+			step.Equal(s, 0, len(s.contents()), "All requests were refused. Keys in the store:")
+			fits := q.but(func(q *request) { q.body = strings.Repeat("x", tt.most) })
+			body := s.answers(fits, 201, "so large a body may be, and what was refused before has not used the key").Body
+			step.Expect(s, body == "payment 1 of "+fits.body, "The handler should get the whole body. It answered %.200q.", body)
+		})
+	}
+	serve(t, func(s *server) {
+		none := s.beside(s.late(0, nothing))
 		for range 2 {
-			a := s.send(payment("k1"))
-			s.expectStatus(a, http.StatusServiceUnavailable, "that is what the handler answered")
-			if a.header.Get("X-Why") != "sold out" || a.body != "nothing left\n" {
-				t.Fatalf("A handler to which nothing happened was expected to be heard; the client got %v and %q.", a.header, a.body)
-			}
-			if keys, _ := s.store.size(); keys != 0 {
-				t.Fatalf("Nothing happened, so the key was expected to be free; %d keys are in the store.", keys)
-			}
+			step.Equal(s, nothing, none.answers(q, 200, "the key is free").Body, "The handler did nothing. Its answer:")
+			step.Equal(s, 0, len(s.contents()), "Nothing happened, so the key is free. Keys in the store:")
 		}
-		sold = false
-		other := payment("k1").with(func(q *request) { q.body = "7.00 EUR" })
-		first := s.send(other)
-		s.expectStatus(first, http.StatusCreated, "nothing had happened under this key, so it is free, for another payload too")
-		s.expectRepeat(s.send(other), first, "the key has an answer now")
-		s.expectRuns(1, 1, "only the third request was for the card")
-	})
-	bubble.Run(t, func(t *testing.T) {
-		idempotency.NothingHappened(t.Context())
-		if key := idempotency.Key(t.Context()); key != "" {
-			t.Fatalf("A context without a key was expected to give \"\"; Key gave %q.", key)
-		}
-		s := open(t)
-		s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-			idempotency.NothingHappened(r.Context())
-			_, _ = io.WriteString(w, idempotency.Key(r.Context()))
-		}, calm)
-		if a := s.send(request{method: http.MethodGet, keys: []string{`"k1"`}}); a.body != "" {
-			t.Fatalf("A GET takes no part, so its key was expected to be \"\"; Key gave %q.", a.body)
-		}
+		slow := s.beside(s.late(2*lease, "answers")).start(q)
+		time.Sleep(lease)
+		none.answers(q, 200, "the lease of the first request is over, so a retry runs")
+		slow.Result()
+		step.Equal(s, 0, len(s.contents()), "A retry freed the key, and a server that comes back then leaves it so. Keys:")
+		other := q.but(func(q *request) { q.body = "7.00 EUR" })
+		first := s.answers(other, 201, "nothing had happened under this key, so it is free, for another payload too")
+		none.repeats(other, first, "the key has an answer now")
+		s.ran(2, 1, "The slow request was for the card, and the last one")
 	})
 }
 
 // An answer is repeated for 24 hours, and then nothing is left of it.
 func TestFurtherRetention(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(30 * time.Second)
-			s.pay(w, r)
-		}, calm)
-		first := s.send(payment("k1"))
-		s.expectStatus(first, http.StatusCreated, "the key is new")
-		time.Sleep(keep - 1)
-		s.expectRepeat(s.send(payment("k1")), first, "24 hours since the answer are not over")
-		time.Sleep(time.Nanosecond)
-		if keys, _ := s.store.size(); keys != 0 {
-			t.Fatalf("24 hours have passed since the answer, and nothing was expected to be left in the store; there are %d keys.", keys)
-		}
-		s.expectStatus(s.send(payment("k1")), http.StatusCreated, "after 24 hours the key is new")
-		runs, _ := s.card.counts()
-		if runs != 2 {
-			t.Fatalf("After 24 hours the key is new, and the handler was expected to run again; it ran %s in all.", times(runs))
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		const flood = 2000
-		before := heap()
-		for n := range flood {
-			q := payment(fmt.Sprintf("key %d", n)).with(func(q *request) { q.body = strings.Repeat("x", 1000) })
-			s.expectStatus(s.send(q), http.StatusCreated, "the key is new")
-		}
-		time.Sleep(keep)
-		if keys, _ := s.store.size(); keys != 0 {
-			t.Fatalf("A day after a flood of %d keys nothing was expected to be left in the store; there are %d keys.", flood, keys)
-		}
-		s.card.forget()
-		if grown := heap() - before; grown > 1<<20 {
-			t.Fatalf("A day after a flood of %d keys nothing was expected to be left in memory; it grew by %d KiB.", flood, grown>>10)
+	q := payment("k1")
+	for _, tt := range []struct{ given, want time.Duration }{{usual.Keep, usual.Keep}, {0, 24 * time.Hour}} {
+		serve(t, func(s *server) {
+			config := usual
+			config.Keep = tt.given
+			s = s.with(config, s.told, func(w http.ResponseWriter, r *http.Request) { time.Sleep(20 * time.Second); s.pay(w, r) })
+			first := s.start(q).Result()
+			time.Sleep(tt.want - 1)
+			s.repeats(q, first, "the time to keep the answer is not over")
+			time.Sleep(time.Nanosecond)
+			step.Equal(s, 0, len(s.contents()), "The time to keep the answer is over. Keys in the store:")
+			step.Equal(s, 201, s.start(q).Result().Status, "The time to keep the answer is over, so the key is new. The answer:")
+			s.ran(2, 1, "The time to keep the answer is over, so the key is new")
+		})
+	}
+	serve(t, func(s *server) {
+		s = s.with(usual, quiet, s.pay)
+		for _, keys := range []int{10, 3000} { // after the first few, what is kept for all is there
+			before := heap()
+			for i := range keys {
+				a := send(s, payment(fmt.Sprintf("key %d", i)).http(s.Context()))
+				step.Equal(s, 201, a.Status, "A new key. The answer:")
+			}
+			time.Sleep(usual.Keep)
+			step.Equal(s, 0, len(s.contents()), "The time to keep the answers is over. Keys in the store:")
+			s.tokens, s.entries = nil, map[string]entry{}
+			grown := heap() - before
+			step.Expect(s, keys < 100 || grown < 64*keys, "Nothing should be left of %d keys in memory. %d bytes are.", keys, grown)
 		}
 	})
 }
 
+// heap returns how much memory is in use.
+func heap() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
 // A handler that streams, flushes or writes nothing is repeated as well.
 func TestFurtherStreams(t *testing.T) {
-	handlers := map[string]http.HandlerFunc{
-		"writes in pieces and flushes": func(w http.ResponseWriter, _ *http.Request) {
-			for i := range 5 {
-				_, _ = fmt.Fprintf(w, "part %d\n", i)
-				if f, ok := w.(http.Flusher); ok {
-					f.Flush()
-				}
-				w.Header().Set("X-Late", "too late")
+	pieces := func(w http.ResponseWriter) {
+		piece := []byte("part 0\n")
+		for range 3 {
+			_, _ = w.Write(piece)
+			if f, ok := w.(http.Flusher); ok {
+				f.Flush()
 			}
-		},
-		"flushes through a ResponseController": func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).Flush() // an error is right too
-			_, _ = io.WriteString(w, "done")
-		},
-		"writes nothing":       func(http.ResponseWriter, *http.Request) {},
-		"writes a status only": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) },
-		"sends hints first": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Link", "</style.css>; rel=preload")
-			w.WriteHeader(http.StatusEarlyHints)
-			w.WriteHeader(http.StatusCreated)
-			_, _ = io.WriteString(w, "done")
-		},
+			w.Header().Set("X-Late", "too late")
+			piece[5]++ // the handler may use its memory again
+		}
 	}
-	wants := map[string]string{
-		"writes in pieces and flushes": "part 0\npart 1\npart 2\npart 3\npart 4\n", "flushes through a ResponseController": "done", "sends hints first": "done",
+	hints := func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, "done")
 	}
-	for _, name := range slices.Sorted(maps.Keys(handlers)) {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-				s.card.charge(idempotency.Key(r.Context()))
-				handlers[name](w, r)
-			}, calm)
-			first := s.send(payment("k1"))
-			s.expectRuns(1, 1, "the key is new")
-			if first.body != wants[name] || first.header.Get("X-Late") != "" {
-				t.Fatalf("A handler that %s was expected to be heard; the client got %v and %q.", name, first.header, first.body)
-			}
-			s.expectRepeat(s.send(payment("k1")), first, "a handler that "+name+" has answered")
-			s.expectRuns(1, 1, "the second request is the repetition of the first")
+	plain := http.Header{"Content-Type": {"text/plain"}}
+	for _, tt := range []struct {
+		does  string
+		write func(http.ResponseWriter)
+		want  answer
+	}{
+		{"writes in pieces and flushes", pieces, answer{200, plain, "part 0\npart 1\npart 2\n"}},
+		{"sends hints first", hints, answer{201, plain, "done"}},
+		{"writes nothing", func(http.ResponseWriter) {}, answer{200, plain, ""}},
+	} {
+		serve(t, func(s *server) {
+			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
+				s.charge(idempotency.Key(r.Context()))
+				w.Header().Set("Content-Type", "text/plain")
+				tt.write(w)
+			})
+			step.Equal(s, tt.want, s.start(payment("k1")).Result(), "A handler that %s is heard.", tt.does)
+			s.repeats(payment("k1"), tt.want, "a handler that "+tt.does+" has answered")
+			s.ran(1, 1, "The second request repeats the first")
 		})
 	}
 }
 
 // A client that goes away does not stop what has begun, and its retry gets the answer.
 func TestFurtherClientGoesAway(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cancelled := false
-		s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case <-time.After(10 * time.Second):
-				s.pay(w, r)
-			case <-r.Context().Done():
-				cancelled = true
-				http.Error(w, "the client is gone", http.StatusServiceUnavailable)
-			}
-		}, calm)
-		ctx, leave := context.WithTimeout(t.Context(), time.Second)
+	serve(t, func(s *server) {
+		s = s.beside(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(10 * time.Second)
+			step.NoError(s, r.Context().Err(), "The client went away in the middle of a payment. The context of the handler goes on.")
+			s.pay(w, r)
+		})
+		ctx, leave := context.WithTimeout(s.Context(), time.Second)
 		defer leave()
-		w := httptest.NewRecorder()
-		s.h.ServeHTTP(w, payment("k1").http(ctx))
-		synctest.Wait()
-		time.Sleep(time.Minute)
-		if cancelled {
-			t.Fatal("The context of the handler was expected to go on when the client went away in the middle of a payment, and it ended.")
-		}
-		s.expectRuns(1, 1, "the payment had begun when the client went away")
-		s.expectStatus(s.send(payment("k1")), http.StatusCreated, "the payment that had begun has an answer by now")
-		s.expectRuns(1, 1, "the retry gets the answer of the first run")
+		send(s, payment("k1").http(ctx))
+		s.answers(payment("k1"), 201, "the payment that had begun has an answer by now")
+		s.ran(1, 1, "The retry gets the answer of the first run")
 	})
 }
 
 // A store that fails before the handler ran means 503 and no run; one that fails afterwards costs the client nothing.
 func TestFurtherStoreDown(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		s.store.fail(errDown)
-		s.expectProblem(s.send(payment("k1")), http.StatusServiceUnavailable, "the store is down, so nobody can tell whether this is a repetition")
-		s.expectRuns(0, 0, "the store is down")
-		s.store.fail(nil)
-		s.expectStatus(s.send(payment("k1")), http.StatusCreated, "the store is back")
-		s.expectRuns(1, 1, "the store is back")
-	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		s.h = s.server(func(w http.ResponseWriter, r *http.Request) {
-			s.pay(w, r)
-			s.store.fail(errDown)
-		}, calm)
-		s.expectStatus(s.send(payment("k1")), http.StatusCreated, "the card was charged before the store failed")
-		s.store.fail(nil)
-		time.Sleep(lease)
-		s.expectStatus(s.send(payment("k1")), http.StatusCreated, "the store is back, and the lease of the first run is over")
-		s.expectRuns(2, 1, "the second run uses the string that the first one gave to the provider")
-	})
-	for allowed := 1; allowed <= 3; allowed++ { // calls to the store before it fails
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			calls, ran := 0, false
-			h := s.server(func(w http.ResponseWriter, r *http.Request) { ran = true; s.pay(w, r) }, seam{after: calm.after, before: func(string) error {
+	q := payment("k1")
+	for n := range 10 {
+		serve(t, func(s *server) {
+			handlers, said := []http.HandlerFunc{s.pay, s.late(0, nothing)}, []string{"payment 1 of 5.00 EUR", nothing}
+			calls, allowed, ran := 0, n/2, false // operations before the store fails
+			shaky := s.with(usual, func(what string, operation func() string) error {
 				if calls++; calls > allowed {
-					return errDown
+					return io.ErrClosedPipe
 				}
-				return nil
-			}})
-			a := sendTo(h, payment("k1"))
-			want := http.StatusServiceUnavailable
-			if ran {
-				want = http.StatusCreated
+				return s.told(what, operation)
+			}, func(w http.ResponseWriter, r *http.Request) { ran = true; handlers[n%2](w, r) })
+			if a := shaky.start(q).Result(); ran && allowed > 0 {
+				step.Equal(s, said[n%2], a.Body, "The store failed when the handler had run, so the client gets its answer.")
+				s.start(q).Result()
+				step.Expect(s, s.runs < 2, "The handler ran, so the key was taken before that. A retry at once should not run it again.")
+			} else {
+				shaky.refuses(q, 503, "the store is down, so nobody can tell whether this is a repetition")
 			}
-			s.expectStatus(a, want, fmt.Sprintf("the store failed after %d calls; did the handler run: %v", allowed, ran))
+			time.Sleep(lease)
+			s.answers(q, 201, "the store is back, and a lease is over if there was one")
+			s.ran(s.runs, 1, "One key came in, and the store failed meanwhile")
+			calls = allowed
+			shaky.refuses(q, 503, "the store is down again, so nobody can tell whether this is a repetition")
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,11 +20,11 @@ import (
 // The answer page says how many schedules there are. This counts them.
 func TestSchedules(t *testing.T) {
 	for clients, want := range map[int]int{2: 30, 3: 2016} {
-		r := interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
-			runs := 0
+		r := interleave.ExploreWithin(t, want, func(t *testing.T, s *interleave.Schedule) {
+			var runs atomic.Int32
 			h := idempotency.New(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 				s.Point("charge")
-				runs++
+				runs.Add(1)
 			}), idempotency.Config{Store: &store{point: s.Point, values: map[string]value{}}})
 			for c := range clients {
 				s.Go(fmt.Sprint(c), func() {
@@ -32,8 +34,8 @@ func TestSchedules(t *testing.T) {
 				})
 			}
 			s.Run()
-			if runs != 1 {
-				t.Errorf("the handler ran %d times, want once", runs)
+			if runs.Load() != 1 {
+				t.Errorf("the handler ran %d times, want once", runs.Load())
 			}
 		})
 		if r.Schedules != want || !r.Exhausted {
@@ -45,6 +47,7 @@ func TestSchedules(t *testing.T) {
 // A store keeps everything, and has a point before each operation.
 type store struct {
 	point  func(format string, args ...any)
+	mu     sync.Mutex // guards the rest
 	values map[string]value
 	last   int64
 }
@@ -56,11 +59,15 @@ type value struct {
 
 func (s *store) Get(_ context.Context, key string) ([]byte, int64, error) {
 	s.point("Get")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.values[key].bytes, s.values[key].version, nil
 }
 
 func (s *store) Put(_ context.Context, key string, bytes []byte, _ time.Duration) (int64, error) {
 	s.point("Put")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.last++
 	s.values[key] = value{bytes, s.last}
 	return s.last, nil
@@ -68,6 +75,8 @@ func (s *store) Put(_ context.Context, key string, bytes []byte, _ time.Duration
 
 func (s *store) PutIf(_ context.Context, key string, version int64, bytes []byte, _ time.Duration) (int64, error) {
 	s.point("PutIf")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.values[key].version != version {
 		return 0, idempotency.ErrChanged
 	}
@@ -78,6 +87,8 @@ func (s *store) PutIf(_ context.Context, key string, version int64, bytes []byte
 
 func (s *store) DeleteIf(_ context.Context, key string, version int64) error {
 	s.point("DeleteIf")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.values[key].version != version {
 		return idempotency.ErrChanged
 	}
