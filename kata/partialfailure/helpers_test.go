@@ -1,6 +1,8 @@
 package partialfailure_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,17 +11,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/partialfailure"
+	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/simnet"
 )
 
 const (
+	us      = time.Microsecond
 	ms      = time.Millisecond
 	latency = ms // of every link, one way
 )
@@ -28,376 +31,270 @@ const (
 type reply struct {
 	status     int // zero means 200
 	takes      time.Duration
-	hangs      bool // no answer until the caller gives up
-	endless    bool // the header comes, and the body does not end
+	bodyTakes  time.Duration // when the header has come
+	breaks     bool          // the connection is closed in the middle of the body
 	retryAfter string
-	body       string // empty means the service's name and the path
+	body       string // without a status it is the host and the path
 }
+
+var hangs, endless = reply{takes: time.Hour}, reply{bodyTakes: time.Hour} // nobody waits for these
 
 // A service is a fake behind one host.
 type service struct {
-	server *simnet.Server
-	answer func(n int, r *http.Request) reply // n counts the requests, from 1
-
+	underWay atomic.Int32
 	mu       sync.Mutex
-	bodies   []string // of the requests
-	underWay int
-	peak     int
-}
-
-// A shop is four services, and a client of theirs that keeps a record.
-type shop struct {
-	network  *simnet.Network
-	client   *http.Client
-	services map[string]*service
-	start    time.Time
-
-	mu   sync.Mutex
-	sent []*request
-}
-
-// A request is what the client sent, and how it ended for the client.
-type request struct {
-	host, path, method string
-	left               string // the header
-	sent               time.Duration
-	ended              time.Duration // when the answer's header came, or the error
-	outcome            string
-	answered           bool
-	whole, closed      bool // the body of the answer was read to its end, and closed
-}
-
-var names = []string{"product", "price", "stock", "reviews"}
-
-// open starts the services, which answer at once until told otherwise.
-func open(t *testing.T) *shop {
-	t.Helper()
-	s := &shop{
-		network:  &simnet.Network{Default: simnet.Link{Latency: latency}},
-		services: map[string]*service{},
-		start:    time.Now(),
-	}
-	s.client = &http.Client{Transport: &recorder{s.network.Host("page").Transport(), s}}
-	for _, name := range names {
-		sv := &service{answer: func(int, *http.Request) reply { return reply{} }}
-		sv.server = simnet.NewTestServer(t, s.network.Host(name), sv)
-		s.services[name] = sv
-	}
-	return s
-}
-
-// answers sets how a service answers. Requests are counted anew.
-func (s *shop) answers(name string, answer func(n int, r *http.Request) reply) {
-	sv := s.services[name]
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	sv.answer, sv.bodies = answer, nil
-}
-
-// always is an answer that is the same each time.
-func always(r reply) func(int, *http.Request) reply {
-	return func(int, *http.Request) reply { return r }
-}
-
-// inTurn gives the replies one after the other, and then good ones.
-func inTurn(replies ...reply) func(int, *http.Request) reply {
-	return func(n int, _ *http.Request) reply {
-		if n <= len(replies) {
-			return replies[n-1]
-		}
-		return reply{}
-	}
+	replies  []reply // the last one for ever
 }
 
 func (sv *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	reply := sv.begin(r)
-	defer sv.end()
-	if !sleep(r.Context(), reply) {
-		return
+	sv.underWay.Add(1)
+	defer sv.underWay.Add(-1)
+	_, _ = io.Copy(io.Discard, r.Body)
+	sv.mu.Lock()
+	reply := sv.replies[0]
+	sv.replies = sv.replies[min(1, len(sv.replies)-1):]
+	sv.mu.Unlock()
+	pause(r, reply.takes)
+	w.Header().Set("Retry-After", reply.retryAfter) // an empty one is as none
+	if reply.status == 0 {
+		reply.status, reply.body = 200, r.Host+r.URL.Path
 	}
-	if reply.retryAfter != "" {
-		w.Header().Set("Retry-After", reply.retryAfter)
-	}
-	if reply.status != 0 {
-		w.WriteHeader(reply.status)
-	}
-	if reply.body == "" {
-		reply.body = r.Host + r.URL.Path
-	}
+	w.WriteHeader(reply.status)
 	_, _ = io.WriteString(w, reply.body)
-	if reply.endless {
+	if reply.bodyTakes > 0 || reply.breaks {
 		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
+	}
+	pause(r, reply.bodyTakes)
+	if reply.breaks {
+		panic(http.ErrAbortHandler)
 	}
 }
 
-// sleep returns false if the caller gives up meanwhile. It makes no timer of
-// zero length, which with -race can crash a bubble of Go 1.26.
-func sleep(ctx context.Context, reply reply) bool {
-	if !reply.hangs && reply.takes == 0 {
-		return true
-	}
-	var over <-chan time.Time // nil, so never, if the service hangs
-	if !reply.hangs {
-		over = time.After(reply.takes)
-	}
-	select {
-	case <-over:
-		return true
-	case <-ctx.Done():
-		return false
+// pause waits, unless the caller gives up.
+func pause(r *http.Request, takes time.Duration) {
+	if takes > 0 { // a timer of no length can crash a bubble of Go 1.26 with -race
+		select {
+		case <-time.After(takes):
+		case <-r.Context().Done():
+		}
 	}
 }
 
-func (sv *service) begin(r *http.Request) reply {
-	body, _ := io.ReadAll(r.Body)
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	sv.bodies = append(sv.bodies, string(body))
-	sv.underWay++
-	sv.peak = max(sv.peak, sv.underWay)
-	return sv.answer(len(sv.bodies), r)
+// A shop is four services, and a Composer whose client keeps a record.
+type shop struct {
+	partialfailure.Config // of the Composer, until the first page
+	composer              *partialfailure.Composer
+	t                     *step.T
+	network               *simnet.Network
+	services              map[string]*service
+	start                 time.Time
+	mu                    sync.Mutex
+	sent                  []*request
 }
 
-func (sv *service) end() {
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	sv.underWay--
+// A request is what the client sent, and when its answer's header came or it failed.
+type request struct {
+	host, path, what, left string // what is method, path with query, and body; left is the header
+	again                  bool   // there was one to this host and path before
+	sent, ended            time.Duration
 }
 
-// busy returns how many requests the service is working on, once all is quiet.
-func (s *shop) busy(name string) int {
-	time.Sleep(2 * latency) // a caller that gives up is heard of a little later
-	synctest.Wait()
+// inShop runs the body in a bubble, with services that answer at once. In the end nothing may be left open.
+func inShop(t *testing.T, body func(t *step.T, s *shop)) {
+	t.Helper()
+	step.Bubble(t, func(t *step.T) {
+		s := &shop{
+			Config: config(), t: t, start: time.Now(),
+			network: &simnet.Network{Default: simnet.Link{Latency: latency}}, services: map[string]*service{},
+		}
+		s.Client = &http.Client{Transport: recorder{s.network.Host("page").Transport(), s}}
+		for _, name := range []string{"product", "price", "stock", "reviews"} {
+			s.services[name] = &service{replies: []reply{{}}}
+			simnet.NewTestServer(t, s.network.Host(name), s.services[name])
+		}
+		body(t, s)
+		time.Sleep(time.Minute) // dials that nobody waits for give up after 30 s
+		s.Client.CloseIdleConnections()
+		time.Sleep(time.Minute)
+		step.Equal(t, 0, len(s.network.OpenConns()), "The network saw\n%s\nConnections that are left open:", s.network.Trace())
+	})
+}
+
+func config() partialfailure.Config {
+	return partialfailure.Config{
+		Timeout: time.Second, AttemptTimeout: time.Second, MaxAttempts: 1,
+		BackoffBase: 100 * ms, BackoffCap: time.Second, Rand: func() float64 { return 0.5 }, // half of the bound
+		RetryFloor: 100, RetryWindow: 10 * time.Second,
+	}
+}
+
+// answers gives the replies of a service in a row, and the last one for ever.
+func (s *shop) answers(name string, replies ...reply) {
 	sv := s.services[name]
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
-	return sv.underWay
+	sv.replies = replies
 }
 
-// bodies returns what the service was sent since it was told how to answer.
-func (s *shop) bodies(name string) []string {
-	sv := s.services[name]
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	return slices.Clone(sv.bodies)
-}
-
-// peak returns how many requests the service had to work on at once.
-func (s *shop) peak(name string) int {
-	sv := s.services[name]
-	sv.mu.Lock()
-	defer sv.mu.Unlock()
-	return sv.peak
+// givenUp expects that a service has nothing to do any more.
+func (s *shop) givenUp(name, why string) {
+	s.t.Helper()
+	time.Sleep(2 * latency) // it is heard of a little later
+	underWay := s.services[name].underWay.Load()
+	step.Equal(s.t, 0, underWay, "%s, so requests to %s should be given up. Still under way there:", why, name)
 }
 
 // A recorder notes what passes the client.
 type recorder struct {
 	*http.Transport
-
-	shop *shop
+	*shop
 }
 
-func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	s := r.shop
-	q := &request{host: req.URL.Host, path: req.URL.Path, method: req.Method, left: req.Header.Get(partialfailure.TimeoutHeader), sent: time.Since(s.start)}
-	s.mu.Lock()
-	s.sent = append(s.sent, q)
-	s.mu.Unlock()
+func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	u, left := req.URL, req.Header.Get("Request-Timeout-Ms")
+	q := &request{host: u.Host, path: u.Path, what: req.Method + " " + u.RequestURI(), left: left, sent: time.Since(r.start)}
+	if req.Body != nil && req.Body != http.NoBody {
+		body, _ := io.ReadAll(req.Body)
+		q.what += " " + string(body)
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	r.t.Tell("%s%s: %s is sent, with %s ms left", q.host, q.path, req.Method, cmp.Or(left, "no word of how many"))
+	r.mu.Lock()
+	r.sent = append(r.sent, q)
+	r.mu.Unlock()
 	resp, err := r.Transport.RoundTrip(req)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q.ended = time.Since(s.start)
-	if err != nil {
-		q.outcome = err.Error()
-		return nil, err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q.ended = time.Since(r.start)
+	outcome := fmt.Sprint(err)
+	if err == nil {
+		outcome = resp.Status
 	}
-	q.outcome, q.answered = resp.Status, true
-	resp.Body = &answer{resp.Body, q, s}
-	return resp, nil
-}
-
-// An answer notes that it was read to its end, and closed.
-type answer struct {
-	io.ReadCloser
-
-	request *request
-	shop    *shop
-}
-
-func (a *answer) Read(b []byte) (int, error) {
-	n, err := a.ReadCloser.Read(b)
-	if errors.Is(err, io.EOF) {
-		a.shop.mu.Lock()
-		defer a.shop.mu.Unlock()
-		a.request.whole = true
-	}
-	return n, err
-}
-
-func (a *answer) Close() error {
-	a.shop.mu.Lock()
-	defer a.shop.mu.Unlock()
-	a.request.closed = true
-	return a.ReadCloser.Close()
+	r.t.Tell("%s%s, after %v: %s", q.host, q.path, q.ended-q.sent, outcome)
+	return resp, err
 }
 
 // requests returns what was sent to a host.
-func (s *shop) requests(host string) []request {
-	return s.find(func(q *request) bool { return q.host == host })
-}
-
-// toStock returns how many requests were sent to the service of the stock.
-func (s *shop) toStock() int { return len(s.requests("stock")) }
-
-// answered returns the requests for which an answer came.
-func (s *shop) answered() []request {
-	return s.find(func(q *request) bool { return q.answered })
-}
-
-func (s *shop) find(want func(*request) bool) []request {
+func (s *shop) requests(host string) (all []request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []request
 	for _, q := range s.sent {
-		if want(q) {
-			found = append(found, *q)
+		if q.host == host {
+			q.again = slices.ContainsFunc(all, func(e request) bool { return e.path == q.path })
+			all = append(all, *q)
 		}
 	}
-	return found
+	return all
 }
 
-// story is the timeline of a failure.
-func (s *shop) story() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.sent) == 0 {
-		return "\n\nwhat happened: no request was sent"
-	}
-	const most = 15
-	from := max(0, len(s.sent)-most)
-	lines := []string{"", "", "the requests that were sent:"}
-	if from > 0 {
-		lines[2] = fmt.Sprintf("the last %d of %d requests that were sent:", most, len(s.sent))
-	}
-	for _, q := range s.sent[from:] {
-		left := q.left + " ms left"
-		if q.left == "" {
-			left = "no " + partialfailure.TimeoutHeader
+// record returns what each request to a host said of the time, and how long after the end of one the next was sent.
+func (s *shop) record(host string) (lefts []string, pauses []time.Duration) {
+	requests := s.requests(host)
+	for i, q := range requests {
+		lefts = append(lefts, q.left)
+		if i > 0 {
+			pauses = append(pauses, q.sent-requests[i-1].ended)
 		}
-		line := fmt.Sprintf("  %8v  %s %s%s (%s)", q.sent, q.method, q.host, q.path, left)
-		if q.outcome == "" {
-			line += " is under way"
-		} else {
-			line += fmt.Sprintf(" → %s, after %v", q.outcome, q.ended-q.sent)
-		}
-		if q.answered && !q.whole {
-			line += ", its body not read to the end"
-		}
-		lines = append(lines, line)
 	}
-	return strings.Join(lines, "\n")
-}
-
-// config is a Composer's configuration that leaves nothing to chance: the pause
-// is half of its bound.
-func (s *shop) config() partialfailure.Config {
-	return partialfailure.Config{
-		Client:         s.client,
-		Timeout:        time.Second,
-		AttemptTimeout: time.Second,
-		MaxAttempts:    1,
-		BackoffBase:    100 * ms,
-		BackoffCap:     time.Second,
-		Rand:           func() float64 { return 0.5 },
-		RetryFloor:     100,
-		RetryWindow:    10 * time.Second,
-	}
+	return lefts, pauses
 }
 
 // productPage is the usual page: without product and price there is none.
-func productPage() []partialfailure.Part {
-	return []partialfailure.Part{
-		{Name: "product", URL: "http://product/7", Required: true},
-		{Name: "price", URL: "http://price/7", Required: true},
-		{Name: "stock", URL: "http://stock/7"},
-		{Name: "reviews", URL: "http://reviews/7"},
+var productPage = []partialfailure.Part{
+	{Name: "product", URL: "http://product/7", Required: true},
+	{Name: "price", URL: "http://price/7", Required: true},
+	{Name: "stock", URL: "http://stock/7"},
+	{Name: "reviews", URL: "http://reviews/7"},
+}
+
+func part(host string) []partialfailure.Part {
+	return []partialfailure.Part{{Name: host, URL: "http://" + host + "/7"}}
+}
+
+// A result is what a call of Page came to.
+type result struct {
+	parts   map[string]string // the bodies
+	missing map[string]error
+	err     error
+	took    time.Duration
+}
+
+// get gets a page of these parts.
+func (s *shop) get(parts []partialfailure.Part) result { return s.getFor(s.t.Context(), parts) }
+
+func (s *shop) getFor(ctx context.Context, parts []partialfailure.Part) result {
+	if s.composer == nil {
+		s.composer = partialfailure.New(s.Config)
 	}
-}
-
-func part(name string) []partialfailure.Part {
-	return []partialfailure.Part{{Name: name, URL: "http://" + name + "/7"}}
-}
-
-// A call is a Page that was called on another goroutine.
-type call struct {
-	page  partialfailure.Page
-	err   error
-	took  time.Duration
-	ended bool
-}
-
-// call calls Page, waits until all is over or a minute has passed, and returns
-// what there is then.
-func (s *shop) call(t *testing.T, c *partialfailure.Composer, parts []partialfailure.Part) *call {
-	t.Helper()
-	return s.callWith(t.Context(), t, c, parts)
-}
-
-func (s *shop) callWith(ctx context.Context, t *testing.T, c *partialfailure.Composer, parts []partialfailure.Part) *call {
-	t.Helper()
 	start := time.Now()
-	done := make(chan call, 1)
-	go func() {
-		page, err := c.Page(ctx, parts)
-		done <- call{page, err, time.Since(start), true}
-	}()
-	select {
-	case got := <-done:
-		return &got
-	case <-time.After(time.Minute):
-		require.Fail(t, "Page was expected to return", "a minute has passed, and it has not%s", s.story())
-		return nil
+	page, err := s.composer.Page(ctx, parts)
+	r := result{map[string]string{}, page.Missing, err, time.Since(start)}
+	for name, body := range page.Parts {
+		r.parts[name] = string(body)
 	}
+	return r
 }
 
-// whole expects a page with every part.
-func (s *shop) whole(t *testing.T, got *call, parts []partialfailure.Part, why string) {
-	t.Helper()
-	require.NoError(t, got.err, "the page was expected to be whole, since %s%s", why, s.story())
+// whole gets a page, and expects that it has every part.
+func (s *shop) whole(parts []partialfailure.Part, why string) result {
+	s.t.Helper()
+	got := s.get(parts)
+	step.NoError(s.t, got.err, "%s, so Page should succeed.", why)
 	for _, p := range parts {
-		host := strings.TrimSuffix(strings.TrimPrefix(p.URL, "http://"), "/7")
-		require.Equal(t, host+"/7", string(got.page.Parts[p.Name]), "the page was expected to have the %s, since %s%s", p.Name, why, s.story())
+		step.Equal(s.t, strings.TrimPrefix(p.URL, "http://"), got.parts[p.Name], "%s, so the page should have %s.", why, p.Name)
 	}
-	require.Empty(t, got.page.Missing, "the page was expected to be whole, since %s%s", why, s.story())
+	step.Equal(s.t, 0, len(got.missing), "%s, so no part should be missing, and %v are. How many:", why, got.missing)
+	return got
 }
 
-// missing expects an optional part to be left out and named.
-func (s *shop) missing(t *testing.T, got *call, name, why string) *partialfailure.PartError {
-	t.Helper()
-	require.NoError(t, got.err, "%s is optional, and the page was expected to do without it, since %s%s", name, why, s.story())
-	require.NotContains(t, got.page.Parts, name, "the page was expected to have no %s, since %s%s", name, why, s.story())
-	return s.partError(t, got.page.Missing[name], name, why)
+// missing expects that an optional part is left out and named.
+func (s *shop) missing(got result, name, why string) *partialfailure.PartError {
+	s.t.Helper()
+	step.NoError(s.t, got.err, "The part %s is optional (%s), so Page should do without it.", name, why)
+	step.Equal(s.t, "", got.parts[name], "The page should have no part %s (%s). Its body in Page.Parts:", name, why)
+	return s.partError(got.missing[name], name, why)
 }
 
 // partError expects the error of a part.
-func (s *shop) partError(t *testing.T, err error, name, why string) *partialfailure.PartError {
-	t.Helper()
-	var failed *partialfailure.PartError
-	require.ErrorAs(t, err, &failed, "a *PartError was expected to name %s, since %s; got %v%s", name, why, err, s.story())
-	require.Equal(t, name, failed.Part, "the *PartError was expected to have the name of the part%s", s.story())
-	require.Contains(t, failed.Error(), name, "the text of the *PartError was expected to have the name of the part")
+func (s *shop) partError(err error, name, why string) *partialfailure.PartError {
+	s.t.Helper()
+	failed, ok := errors.AsType[*partialfailure.PartError](err)
+	step.Expect(s.t, ok, "A *PartError should say why the part %s is missing (%s). Got: %v", name, why, err)
+	step.Equal(s.t, name, failed.Part, "A *PartError has the name of its part.")
+	step.Expect(s.t, strings.Contains(failed.Error(), name), "A *PartError's text should have the name %s. Got: %v", name, failed)
 	return failed
 }
 
-// closes ends a step: nothing may be left open once idle connections are closed.
-func (s *shop) closes(t *testing.T) {
-	t.Helper()
-	time.Sleep(time.Minute) // dials that nobody waits for give up after 30 s
-	s.client.CloseIdleConnections()
-	time.Sleep(time.Minute)
-	for _, q := range s.answered() {
-		require.True(t, q.closed, "every answer was expected to be closed; that to %s %s%s, sent after %v, was not%s", q.method, q.host, q.path, q.sent, s.story())
+// direct answers requests with a status, without a network and without a lock that would order them.
+type direct func(r *http.Request) (status int)
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := io.NopCloser(strings.NewReader(r.URL.Host + r.URL.Path))
+	return &http.Response{StatusCode: d(r), Header: http.Header{}, Body: body}, nil
+}
+
+// pairs calls Page twice, so that the race detector sees what the two share. It ends its step.
+func pairs(t *testing.T, configure func(cfg *partialfailure.Config)) {
+	cfg := config()
+	configure(&cfg)
+	cfg.Client = &http.Client{Transport: direct(func(r *http.Request) int {
+		pause(r, 100*ms) // slow enough for a hedge
+		return cmp.Or(map[string]int{"/busy": 503}[r.URL.Path], 200)
+	})}
+	page := func(path string) apart.Call[*partialfailure.Composer] {
+		return apart.Call[*partialfailure.Composer]{Name: "Page of " + path, Do: func(c *partialfailure.Composer) {
+			// t.Context() has a lock, which would order the calls.
+			_, _ = c.Page(context.Background(), []partialfailure.Part{{Name: "part", URL: "http://" + path}})
+		}}
 	}
-	require.Empty(t, s.network.OpenConns(), "no connection was expected to be left open; the network saw\n%s", s.network.Trace())
+	step.Bubble(t, func(t *step.T) {
+		fresh := func() *partialfailure.Composer {
+			c := partialfailure.New(cfg)
+			page("stock/busy").Do(c)
+			time.Sleep(2 * cfg.RetryWindow) // so that there is something to forget
+			return c
+		}
+		apart.Pairs(t, fresh, page("stock/good"), page("stock/busy"), page("price/good"))
+	})
 }

@@ -1,588 +1,600 @@
 package partialfailure_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/partialfailure"
-	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/pkg/interleave"
 	"github.com/backend-kata/dojo/pkg/simnet"
 )
 
 // The parts are fetched side by side: a page takes as long as its slowest part, not as long as all of them.
 func TestSideBySide(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		for i, name := range names {
-			s.answers(name, always(reply{takes: time.Duration(i+1) * 100 * ms}))
+	inShop(t, func(t *step.T, s *shop) {
+		for i, p := range productPage {
+			s.answers(p.Name, reply{takes: time.Duration(i+1) * 50 * ms})
 		}
-		c := partialfailure.New(s.config())
-		got := s.call(t, c, productPage())
-		require.NotEmpty(t, got.page.Parts, "all services answer, and the page was expected to have parts%s", s.story())
-		require.Less(t, got.took, 450*ms, "the parts take 100 to 400 ms, and the page was expected to take as long as the slowest%s", s.story())
-		s.whole(t, got, productPage(), "all services answer")
-
-		s.answers("reviews", always(reply{status: http.StatusCreated, body: "five stars"}))
-		got = s.call(t, c, []partialfailure.Part{{Name: "opinions", Method: http.MethodPost, URL: "http://reviews/search", Body: []byte("about=7")}})
-		require.NoError(t, got.err, "a part that is fetched by POST and answered 201 was expected to be here%s", s.story())
-		require.Equal(t, "five stars", string(got.page.Parts["opinions"]), "a part was expected to go by its own name%s", s.story())
-		require.Equal(t, []string{"about=7"}, s.bodies("reviews"), "the service was expected to get the body of the request")
-		s.closes(t)
+		got := s.whole(productPage, "All services answer")
+		step.Expect(t, got.took < 210*ms,
+			"The parts take 50 to 200 ms, so the page should take as long as the slowest. It took %v.", got.took)
+		step.Equal(t, 4, len(s.sent), "All services answer, so one request for each part is enough. Requests:")
 	})
-
-	// All parts arrive in the same instant, on all processors at once.
-	for range 20 {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			s.whole(t, s.call(t, partialfailure.New(s.config()), productPage()), productPage(), "all services answer")
-			s.closes(t)
+	inShop(t, func(t *step.T, s *shop) {
+		s.answers("reviews", reply{status: http.StatusCreated, body: "five stars"})
+		s.answers("stock", reply{status: http.StatusNoContent})
+		s.answers("price", reply{status: 299, body: "12.00"})
+		got := s.get([]partialfailure.Part{
+			{Name: "opinions", Method: "POST", URL: "http://reviews/search?about=7&first=10", Body: []byte("stars=5")},
+			{Name: "hold", Method: "PUT", URL: "http://stock/7", Body: []byte("one")},
+			{Name: "offer", URL: "http://price/7", Required: true},
 		})
-	}
+		step.NoError(t, got.err, "The services answer with 201, 204 and 299, so Page should succeed.")
+		step.Equal(t, map[string]string{"opinions": "five stars", "hold": "", "offer": "12.00"}, got.parts,
+			"The services answer with 201, 204 and 299. The bodies, by the names of the parts:")
+		step.Equal(t, 0, len(got.missing), "The services answer with 201, 204 and 299. Missing parts:")
+		for host, want := range map[string]string{
+			"reviews": "POST /search?about=7&first=10 stars=5", "stock": "PUT /7 one", "price": "GET /7",
+		} {
+			step.Equal(t, want, s.requests(host)[0].what, "The %s should get the part's own method, URL and body.", host)
+		}
+	})
+	inShop(t, func(t *step.T, s *shop) { // nothing here orders the parts, so -race sees what they share
+		s.Client = &http.Client{Transport: direct(func(r *http.Request) int { pause(r, 100*ms); return 200 })}
+		var parts []partialfailure.Part
+		for i := range 20 {
+			parts = append(parts, partialfailure.Part{Name: fmt.Sprint("part ", i), URL: fmt.Sprint("http://stock/", i)})
+		}
+		got := s.whole(parts, "The service answers")
+		step.Equal(t, 100*ms, got.took, "A request takes 100 ms, and all are sent at once, also to one host. Page takes:")
+	})
 }
 
 // A required part that fails fails the page at once; an optional one is left out, and named.
 // What is still under way then is given up.
 func TestRequiredAndOptional(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		c := partialfailure.New(s.config())
-		s.answers("reviews", always(reply{status: http.StatusNotFound}))
-		s.services["stock"].server.Close()
-		got := s.call(t, c, productPage())
-		require.Equal(t, "product/7 price/7", fmt.Sprintf("%s %s", got.page.Parts["product"], got.page.Parts["price"]), "the page was expected to have the parts that are to be had%s", s.story())
-		failed := s.missing(t, got, "reviews", "the service answered 404")
-		require.Equal(t, "404 after 1", fmt.Sprintf("%d after %d", failed.Status, failed.Attempts), "the *PartError was expected to have the status and the number of attempts")
-		require.NoError(t, failed.Err, "there was an answer, and Err was expected to be nil")
-		failed = s.missing(t, got, "stock", "nobody listens there")
-		require.ErrorIs(t, failed, syscall.ECONNREFUSED, "the *PartError was expected to wrap the error of the client")
-		require.Zero(t, failed.Status, "there was no answer, and so no status")
-		s.closes(t)
+	inShop(t, func(t *step.T, s *shop) {
+		s.answers("reviews", reply{status: http.StatusMultipleChoices})
+		s.network.Fail("page", "stock", simnet.Refuse)
+		got := s.get(productPage)
+		step.NoError(t, got.err, "Only optional parts failed, so Page should succeed.")
+		step.Equal(t, map[string]string{"product": "product/7", "price": "price/7"}, got.parts, "The parts that can be had:")
+		failed := s.missing(got, "reviews", "300 is no success")
+		step.Equal(t, http.StatusMultipleChoices, failed.Status, "Status is that of the answer.")
+		step.Equal(t, 1, failed.Attempts, "Attempts is how many there were.")
+		step.Equal(t, nil, failed.Err, "There was an answer, so Err is nil.")
+		failed = s.missing(got, "stock", "nobody listens there")
+		step.Equal(t, error(syscall.ECONNREFUSED), error(failed), "A *PartError should wrap the error of the client.")
 	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		c := partialfailure.New(s.config())
-		s.answers("price", always(reply{status: http.StatusInternalServerError, takes: 50 * ms}))
-		s.answers("stock", always(reply{hangs: true}))
-		got := s.call(t, c, productPage())
-		require.Error(t, got.err, "the price is required, and the page was expected to fail without it%s", s.story())
-		failed := s.partError(t, got.err, "price", "the service answered 500")
-		require.Equal(t, http.StatusInternalServerError, failed.Status, "the *PartError was expected to have the status of the answer%s", s.story())
-		require.Less(t, got.took, 100*ms, "the price failed after 50 ms, and the page was expected to fail at once, not to wait for the rest%s", s.story())
-		require.Empty(t, got.page.Parts, "a page that failed was expected to be empty")
-		require.Zero(t, s.busy("stock"), "the page has failed, and the request for the stock was expected to be given up%s", s.story())
-		s.closes(t)
+	inShop(t, func(t *step.T, s *shop) { // nothing here orders the parts, so -race sees what they share
+		s.Client = &http.Client{Transport: direct(func(*http.Request) int { return 404 })}
+		got := s.get(productPage[2:])
+		step.NoError(t, got.err, "All parts are optional, so Page should succeed without any.")
+		step.Equal(t, 2, len(got.missing), "The services answer both requests with 404. Missing parts:")
 	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		c := partialfailure.New(s.config())
-		s.answers("reviews", always(reply{hangs: true}))
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(100*ms, cancel)
-		got := s.callWith(ctx, t, c, productPage())
-		require.ErrorIs(t, got.err, context.Canceled, "the caller is gone, and Page was expected to say so, not to return half a page%s", s.story())
-		require.Equal(t, 100*ms, got.took, "the caller was gone after 100 ms, and Page was expected to return at once%s", s.story())
-		require.Zero(t, s.busy("reviews"), "the request for the reviews was expected to be given up%s", s.story())
-		s.closes(t)
+	inShop(t, func(t *step.T, s *shop) {
+		s.answers("reviews", reply{status: http.StatusNotFound})
+		s.answers("price", reply{status: http.StatusInternalServerError, takes: 50 * ms})
+		s.answers("stock", hangs)
+		got := s.get(productPage)
+		failed := s.partError(got.err, "price", "the service answered 500")
+		step.Equal(t, 500, failed.Status, "Status is that of the answer.")
+		step.Equal(t, 50*ms+4*latency, got.took, "The price is required, so Page should return as soon as it has failed, after:")
+		step.Equal(t, 0, len(got.parts)+len(got.missing), "A page that failed is empty. Parts and errors in it:")
+		s.givenUp("stock", "The page has failed")
 	})
+	for _, after := range []time.Duration{0, 100 * ms} {
+		inShop(t, func(t *step.T, s *shop) {
+			s.answers("reviews", hangs)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			gone := errors.New("the browser was closed")
+			time.AfterFunc(max(after, 1), func() { cancel(gone) })
+			if after == 0 {
+				cancel(gone)
+			}
+			got := s.getFor(ctx, productPage)
+			step.Equal(t, context.Canceled, got.err, "The caller is gone after %v, so Page should say so.", after)
+			step.Equal(t, after, got.took, "The caller is gone after %v, so Page should return at once, after:", after)
+			step.Equal(t, 0, len(got.parts)+len(got.missing), "The caller is gone. Parts and errors in the page:")
+			step.Equal(t, after > 0, len(s.sent) > 0, "The caller is gone after %v. Requests are sent:", after)
+			s.givenUp("reviews", "The caller is gone")
+		})
+	}
 }
 
 // One deadline holds for the whole page: it is never exceeded, and every request says how much of it remains.
 func TestDeadline(t *testing.T) {
 	for _, tt := range []struct {
-		hangs reply
-		why   string
+		reviews         reply
+		attempt, caller time.Duration // AttemptTimeout, and what the caller has; zero means no deadline
+		took            time.Duration // at most
+		left            []string
+		why             string
 	}{
-		{reply{hangs: true}, "the service does not answer"},
-		{reply{endless: true}, "the header came, and the body does not end"},
+		{hangs, time.Second, 0, time.Second, []string{"1000"}, "The reviews hang, and Timeout is 1 s"},
+		{endless, time.Second, 0, time.Second, []string{"1000"}, "The reviews' answer does not end, and Timeout is 1 s"},
+		{hangs, time.Minute, time.Hour, time.Second, []string{"1000"}, "The caller has an hour, but Timeout is 1 s"},
+		{hangs, time.Second, 300900 * us, 300900 * us, []string{"300"}, "The caller has 300.9 ms"},
+		{hangs, 250900 * us, 0, 250900 * us, []string{"250"}, "AttemptTimeout is 250.9 ms, and there is one attempt"},
+		{reply{takes: 397 * ms}, 400 * ms, 0, 400 * ms, []string{"400"}, "AttemptTimeout is 400 ms, and the answer takes 401"},
+		{reply{bodyTakes: 397 * ms}, 400 * ms, 0, 400 * ms, []string{"400"}, "AttemptTimeout is 400 ms, and the body comes after 401"},
+		{hangs, time.Second, ms, ms, []string{"1"}, "The caller has 1 ms"},
+		{hangs, time.Second, ms - 1, ms, nil, "The caller has less than 1 ms, for which no request is sent"},
+		{hangs, time.Second, -ms, 0, nil, "The caller's deadline has passed, so no request is sent"},
 	} {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			c := partialfailure.New(s.config())
-			s.answers("reviews", always(tt.hangs))
-			got := s.call(t, c, productPage())
-			require.LessOrEqual(t, got.took, time.Second, "%s, and the page was expected after its Timeout of 1 s%s", tt.why, s.story())
-			failed := s.missing(t, got, "reviews", tt.why)
-			require.ErrorIs(t, failed, context.DeadlineExceeded, "the time was over, and the *PartError was expected to say so%s", s.story())
-			require.Len(t, got.page.Parts, 3, "the three other parts were expected to be here%s", s.story())
-			for _, q := range s.requests("product") {
-				require.Equal(t, "1000", q.left, "the request was expected to say how many milliseconds the caller waits%s", s.story())
+		inShop(t, func(t *step.T, s *shop) {
+			s.AttemptTimeout = tt.attempt
+			s.answers("reviews", tt.reviews)
+			ctx := t.Context()
+			if tt.caller != 0 {
+				late, cancel := context.WithTimeoutCause(ctx, tt.caller, errors.New("the browser waits no longer"))
+				defer cancel()
+				ctx = late
 			}
-			require.Zero(t, s.busy("reviews"), "the request for the reviews was expected to be given up%s", s.story())
-			s.closes(t)
+			got := s.getFor(ctx, productPage[2:])
+			step.Expect(t, got.took <= tt.took, "%s. The page should be there after %v. It took %v.", tt.why, tt.took, got.took)
+			failed := s.missing(got, "reviews", "time was over")
+			step.Equal(t, context.DeadlineExceeded, error(failed), "%s. The *PartError should say that time was over.", tt.why)
+			lefts, _ := s.record("reviews")
+			step.Equal(t, tt.left, lefts, "%s. Request-Timeout-Ms of each request to the reviews:", tt.why)
+			s.givenUp("reviews", tt.why)
 		})
 	}
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.MaxAttempts, cfg.AttemptTimeout, cfg.BackoffBase = 5, 400*ms, 2*time.Microsecond // next to no pause
-		s.answers("price", always(reply{hangs: true}))
-		got := s.call(t, partialfailure.New(cfg), productPage())
-		require.LessOrEqual(t, got.took, time.Second, "the price is not to be had, and the page was expected to fail after its Timeout of 1 s, with all attempts together%s", s.story())
-		var left []string
-		for _, q := range s.requests("price") {
-			left = append(left, q.left)
-		}
-		require.Equal(t, []string{"400", "400", "199"}, left, "an attempt may take 400 ms, and the page 1 s: each request was expected to say what remains for it%s", s.story())
-		failed := s.partError(t, got.err, "price", "the service does not answer")
-		require.ErrorIs(t, failed, context.DeadlineExceeded, "the time was over, and the *PartError was expected to say so%s", s.story())
-		s.closes(t)
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxAttempts, s.AttemptTimeout, s.BackoffBase = 5, 400*ms, 2*us // next to no pause
+		s.answers("price", hangs)
+		got := s.get(productPage)
+		step.Equal(t, time.Second, got.took, "Timeout holds for all attempts together. Page takes:")
+		lefts, _ := s.record("price")
+		step.Equal(t, []string{"400", "400", "199"}, lefts, "An attempt may take 400 ms, and the page 1 s. Request-Timeout-Ms:")
+		failed := s.partError(got.err, "price", "the service does not answer")
+		step.Equal(t, context.DeadlineExceeded, error(failed), "The *PartError should say that time was over.")
 	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 300*ms+900*time.Microsecond)
-		defer cancel()
-		s.answers("reviews", always(reply{hangs: true}))
-		got := s.callWith(ctx, t, partialfailure.New(s.config()), productPage())
-		require.LessOrEqual(t, got.took, 301*ms, "the caller waits for 300.9 ms, and the page was expected by then%s", s.story())
-		s.missing(t, got, "reviews", "the service does not answer")
-		require.Equal(t, "300", s.requests("reviews")[0].left, "the caller's deadline is sooner than Timeout, and the request was expected to say so, rounded down%s", s.story())
-		s.closes(t)
+	inShop(t, func(_ *step.T, s *shop) {
+		s.AttemptTimeout = 400 * ms
+		s.answers("stock", reply{takes: 200 * ms, bodyTakes: 195 * ms})
+		s.whole(part("stock"), "AttemptTimeout is 400 ms, and the answer takes 399")
 	})
 }
 
 // Tried again is only what is safe to repeat and worth repeating.
 func TestWhatIsTriedAgain(t *testing.T) {
-	tests := []struct {
+	type row struct {
 		method string
-		first  reply
+		reply  reply // of the first attempt; the second goes well
 		fault  simnet.Fault
-		want   int
+		want   int // attempts
 		why    string
-	}{
+	}
+	rows := []row{
 		{"", reply{status: 503}, 0, 2, "503 says that the service may be back soon, and GET is safe"},
-		{"GET", reply{status: 429}, 0, 2, "429 asks for fewer requests, and a later one may be welcome"},
-		{"GET", reply{status: 502}, 0, 2, "502 is a gateway that got a bad answer"},
-		{"GET", reply{status: 504}, 0, 2, "504 is a gateway that got no answer in time"},
-		{"PUT", reply{status: 503}, 0, 2, "PUT is idempotent"},
-		{"DELETE", reply{status: 503}, 0, 2, "DELETE is idempotent"},
-		{"GET", reply{status: 500}, 0, 1, "500 is an error in the service, which will make it again"},
-		{"GET", reply{status: 404}, 0, 1, "404 is an answer"},
-		{"GET", reply{status: 400}, 0, 1, "400 says that the request is wrong, and it stays so"},
 		{"POST", reply{status: 503}, 0, 1, "POST is not idempotent, and nobody knows what the service did"},
 		{"PATCH", reply{status: 502}, 0, 1, "PATCH is not idempotent"},
-		{"GET", reply{hangs: true}, 0, 2, "the attempt ran out of time, and GET is safe"},
-		{"GET", reply{endless: true}, 0, 2, "the answer did not end in time, and GET is safe"},
-		{"POST", reply{hangs: true}, 0, 1, "the attempt ran out of time, and the service may have done it"},
+		{"GET", hangs, 0, 2, "the attempt ran out of time, and GET is safe"},
+		{"GET", endless, 0, 2, "the answer did not end in time, and GET is safe"},
+		{"GET", reply{breaks: true}, 0, 2, "the answer broke off, and GET is safe"},
+		{"POST", hangs, 0, 1, "the attempt ran out of time, and the service may have done it"},
+		{"POST", reply{breaks: true}, 0, 1, "the answer broke off, and the service has done it"},
 		{"GET", reply{}, simnet.Reset, 2, "the connection was reset, and GET is safe"},
 		{"POST", reply{}, simnet.Reset, 1, "the connection was reset after the request was sent"},
 		{"GET", reply{}, simnet.Refuse, 2, "the connection was refused"},
 		{"POST", reply{}, simnet.Refuse, 2, "the connection was refused, so nothing was sent and nothing done"},
+		{"GET", reply{}, simnet.BlackHole, 2, "the attempt ran out of time, and GET is safe"},
+		{"POST", reply{}, simnet.BlackHole, 1, "the attempt ran out of time, and no *net.OpError says that nothing was sent"},
 	}
-	for _, tt := range tests {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			cfg := s.config()
-			cfg.MaxAttempts, cfg.AttemptTimeout = 3, 200*ms
-			s.answers("stock", inTurn(tt.first))
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} {
+		rows = append(rows, row{method, reply{status: 503}, 0, 2, method + " is idempotent"})
+	}
+	for _, status := range []int{429, 502, 504} {
+		rows = append(rows, row{"GET", reply{status: status}, 0, 2, fmt.Sprint(status, " may pass, and GET is safe")})
+	}
+	for _, status := range []int{300, 304, 400, 404, 408, 409, 425, 499, 500, 501, 505, 507, 599} {
+		rows = append(rows, row{"GET", reply{status: status}, 0, 1, fmt.Sprint(status, " is an answer that stays the same")})
+	}
+	for _, tt := range rows {
+		inShop(t, func(t *step.T, s *shop) {
+			s.MaxAttempts, s.AttemptTimeout = 3, 200*ms
+			s.answers("stock", tt.reply, reply{})
 			s.network.Fail("page", "stock", tt.fault)
 			time.AfterFunc(20*ms, func() { s.network.Heal("page", "stock") })
 			parts := []partialfailure.Part{{Name: "stock", Method: tt.method, URL: "http://stock/7", Body: []byte("the whole body")}}
-			got := s.call(t, partialfailure.New(cfg), parts)
-			require.Equal(t, tt.want, s.toStock(), "expected %d attempts, since %s%s", tt.want, tt.why, s.story())
-			if tt.want > 1 {
-				s.whole(t, got, parts, "the second attempt went well")
-			} else {
-				failed := s.missing(t, got, "stock", tt.why)
-				require.Equal(t, 1, failed.Attempts, "the *PartError was expected to have the number of attempts%s", s.story())
-				require.Equal(t, tt.first.status, failed.Status, "the *PartError was expected to have the status of the answer, or none%s", s.story())
+			got := s.get(parts)
+			step.Equal(t, tt.want, len(s.sent), "The first attempt failed, and %s. Attempts:", tt.why)
+			for _, q := range s.sent {
+				step.Equal(t, cmp.Or(tt.method, "GET")+" /7 the whole body", q.what, "Each attempt should send the whole request.")
 			}
-			for _, body := range s.bodies("stock") {
-				require.Equal(t, "the whole body", body, "each attempt was expected to send the whole body%s", s.story())
+			if _, here := got.parts["stock"]; tt.want > 1 {
+				step.Expect(t, here, "The second attempt went well, so the part should be here. Got: %v, %v", got.parts, got.err)
+				return
 			}
-			s.closes(t)
+			failed := s.missing(got, "stock", tt.why)
+			step.Equal(t, tt.reply.status, failed.Status, "Status is that of the answer, and zero without one (%s).", tt.why)
 		})
 	}
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.MaxAttempts = 3
-		s.answers("stock", always(reply{status: 503}))
-		failed := s.missing(t, s.call(t, partialfailure.New(cfg), part("stock")), "stock", "the service answers 503 each time")
-		require.Equal(t, 3, s.toStock(), "no more than MaxAttempts, 3, were expected%s", s.story())
-		require.Equal(t, "503 after 3", fmt.Sprintf("%d after %d", failed.Status, failed.Attempts), "the *PartError was expected to have the last status and the number of attempts")
-		s.closes(t)
-	})
+	for _, replies := range [][]reply{
+		{{status: 503}, {status: 502}, {status: 429}, {}}, // and MaxAttempts is 3
+		{{breaks: true}, {status: 404}, {}},
+		{{status: 503}, {status: 502}, {breaks: true}, {}},
+	} {
+		inShop(t, func(t *step.T, s *shop) {
+			s.MaxAttempts = 3
+			s.answers("stock", replies...)
+			failed, n := s.missing(s.get(part("stock")), "stock", "no attempt went well"), len(replies)-1
+			step.Equal(t, n, len(s.sent), "MaxAttempts is 3, and the replies are %+v. Requests:", replies)
+			step.Equal(t, n, failed.Attempts, "Attempts is how many there were.")
+			step.Equal(t, replies[n-1].status, failed.Status, "Status is of the last attempt. The replies were %+v.", replies[:n])
+			step.Equal(t, replies[n-1].breaks, failed.Err != nil, "Err, which is %v, is of the last attempt. There is one:", failed.Err)
+		})
+	}
 }
 
 // Before it is tried again there is a pause, exponential with full jitter, and never shorter than the service asked for.
 // A pause for which there is no time is not begun.
 func TestWhenItIsTriedAgain(t *testing.T) {
-	busy := func(retryAfter string) reply { return reply{status: 503, retryAfter: retryAfter} }
-	tests := []struct {
-		rand    []float64
-		replies []reply
-		timeout time.Duration
-		want    []time.Duration
-		why     string
+	four := []time.Duration{50 * ms, 100 * ms, 150 * ms, 150 * ms}
+	forever := slices.Concat(four, slices.Repeat(four[2:3], 40))
+	half, mixed := []float64{0.5}, []float64{0.01, 0.25, 0.75, 0.02}
+	for _, tt := range []struct {
+		rand     []float64 // in a row, and then the last one
+		limit    time.Duration
+		attempts int
+		timeout  time.Duration
+		want     []time.Duration
+		took     time.Duration // zero means as long as you like
+		why      string
 	}{
-		{
-			[]float64{0.5, 0.5, 0.5, 0.5},
-			[]reply{busy(""), busy(""), busy(""), busy("")},
-			time.Minute,
-			[]time.Duration{50 * ms, 100 * ms, 150 * ms, 150 * ms},
-			"the bound is 100 ms, doubles, and stays at 300 ms, and Rand says half of it",
-		},
-		{
-			[]float64{0.01, 0.25, 0.75, 0.02},
-			[]reply{busy(""), busy(""), busy(""), busy("")},
-			time.Minute,
-			[]time.Duration{ms, 50 * ms, 225 * ms, 6 * ms},
-			"full jitter takes any part of the bound, next to none included",
-		},
-		{
-			[]float64{0.5, 0.5},
-			[]reply{busy("2"), busy("")},
-			time.Minute,
-			[]time.Duration{2 * time.Second, 100 * ms},
-			"the service asked for 2 s, and then for nothing",
-		},
-		{
-			[]float64{0.5, 0.5},
-			[]reply{busy("0"), busy("soon")},
-			time.Minute,
-			[]time.Duration{50 * ms, 100 * ms},
-			"the service asked for 0 s, which the pause is longer than, and then for nothing that can be read",
-		},
-		{
-			[]float64{0.5},
-			[]reply{{status: 429, retryAfter: "3"}},
-			time.Minute,
-			[]time.Duration{3 * time.Second},
-			"429 may ask for a pause too",
-		},
-		{
-			[]float64{0.5},
-			[]reply{busy("5")},
-			5 * time.Second,
-			nil,
-			"the service asked for 5 s, and the page has less",
-		},
-		{
-			[]float64{0.5},
-			[]reply{busy("5")},
-			5*time.Second + 4*latency,
-			nil,
-			"the service asked for 5 s, which is all that the page has left",
-		},
-		{
-			[]float64{0.5, 0.5, 0.5},
-			[]reply{busy(""), busy(""), busy("")},
-			200 * ms,
-			[]time.Duration{50 * ms, 100 * ms},
-			"the third pause of 150 ms would end after the page's 200 ms",
-		},
-	}
-	for _, tt := range tests {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			s.answers("stock", inTurn(tt.replies...))
-			got := s.call(t, partialfailure.New(s.pausing(tt.timeout, tt.rand)), part("stock"))
-			pauses, ended := s.pauses("stock")
-			require.Positive(t, s.toStock(), "the page asks for the stock, and a request to its service was expected; there was none%s", s.story())
-			require.Equal(t, tt.want, pauses, "the pauses were expected to be %v, since %s%s", tt.want, tt.why, s.story())
-			if len(pauses) < len(tt.replies) {
-				s.missing(t, got, "stock", tt.why)
-				require.Equal(t, ended, got.took, "no pause is left for which there is time, and the part was expected to fail at once%s", s.story())
-			} else {
-				s.whole(t, got, part("stock"), "the last attempt went well")
+		{half, 300 * ms, 5, time.Minute, four, 0, "the bound is 100 ms, doubles, and stays at 300 ms; Rand says half"},
+		{mixed, 300 * ms, 5, time.Minute, []time.Duration{ms, 50 * ms, 225 * ms, 6 * ms}, 0, "full jitter takes any part of the bound"},
+		{half, 60 * ms, 3, time.Minute, []time.Duration{30 * ms, 30 * ms}, 0, "no bound is above BackoffCap, also the first"},
+		{half, 300 * ms, 45, time.Minute, forever, 0, "the bound stays at 300 ms, however often it would double"},
+		{half, math.MaxInt64, 4, time.Minute, []time.Duration{50 * ms, 100 * ms, 200 * ms}, 0, "BackoffCap is far away"},
+		{half, 300 * ms, 9, 157 * ms, []time.Duration{50 * ms, 100 * ms}, 157 * ms, "the second pause ends 1 ms before the deadline"},
+		{half, 300 * ms, 9, 157*ms - 1, []time.Duration{50 * ms}, 0, "the second pause would end less than 1 ms before the deadline"},
+		{half, 300 * ms, 9, 156 * ms, []time.Duration{50 * ms}, 56 * ms, "the second pause would end at the deadline"},
+		{half, 300 * ms, 9, 140 * ms, []time.Duration{50 * ms}, 56 * ms, "the second pause would end after the deadline"},
+	} {
+		inShop(t, func(t *step.T, s *shop) {
+			s.Timeout, s.MaxAttempts, s.BackoffCap = tt.timeout, tt.attempts, tt.limit
+			n := -1
+			s.Rand = func() float64 { n++; return tt.rand[min(n, len(tt.rand)-1)] }
+			s.answers("stock", reply{status: 503})
+			got := s.get(part("stock"))
+			_, pauses := s.record("stock")
+			step.Equal(t, tt.want, pauses, "The service answers 503, and %s. Pauses:", tt.why)
+			s.missing(got, "stock", "the service answers 503")
+			if tt.took > 0 {
+				step.Equal(t, tt.took, got.took, "A pause for which there is no time is not begun, and %s. Page takes:", tt.why)
 			}
-			s.closes(t)
 		})
 	}
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		until := s.start.Add(4 * time.Second).UTC().Truncate(time.Second)
-		s.answers("stock", inTurn(busy(until.Format(http.TimeFormat))))
-		s.whole(t, s.call(t, partialfailure.New(s.pausing(time.Minute, []float64{0.5})), part("stock")), part("stock"), "the second attempt went well")
-		require.Equal(t, until.Sub(s.start), s.requests("stock")[1].sent, "the service gave a date as Retry-After, and the second attempt was expected then%s", s.story())
-		s.closes(t)
-	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		s.answers("stock", inTurn(busy("30")))
+	date := time.Date(2000, 1, 1, 0, 0, 4, 0, time.UTC) // four seconds after a bubble begins
+	for _, tt := range []struct {
+		status      int
+		retryAfter  string
+		least, most time.Duration // of the pause; zero if there is no time for one
+	}{
+		{503, "2", 2 * time.Second, 3100 * ms},
+		{429, "2", 2 * time.Second, 3100 * ms},
+		{502, "2", 2 * time.Second, 3100 * ms},
+		{504, "2", 2 * time.Second, 3100 * ms},
+		{503, date.Format(http.TimeFormat), 3996 * ms, 5100 * ms},
+		{503, date.Format("Monday, 02-Jan-06 15:04:05 GMT"), 3996 * ms, 5100 * ms}, // RFC 850
+		{503, date.Format(time.ANSIC), 3996 * ms, 5100 * ms},
+		{503, date.Add(-time.Hour).Format(http.TimeFormat), 50 * ms, 1100 * ms},
+		{503, "0", 50 * ms, 1100 * ms},
+		{503, "soon", 50 * ms, 50 * ms}, // neither a number nor a date, so it is ignored
+		{503, "-5", 50 * ms, 50 * ms},
+		{503, "1.5", 50 * ms, 50 * ms},
+		{503, "20", 0, 0},
+		{503, "10", 0, 0},         // just what the page has left
+		{503, "9223372036", 0, 0}, // as many as a Duration holds
+		{503, "9223372037", 0, 0},
+		{503, "99999999999999999999", 0, 0}, // more than an integer holds
+		{503, "Wed, 01 Jan 2200 00:00:00 GMT", 0, 0},
+	} {
+		inShop(t, func(t *step.T, s *shop) {
+			s.Timeout, s.MaxAttempts = 10*time.Second+4*latency, 3 // a first answer takes 4 latencies
+			s.answers("stock", reply{status: tt.status, retryAfter: tt.retryAfter}, reply{status: 503}, reply{})
+			got := s.get(part("stock"))
+			_, pauses := s.record("stock")
+			if tt.least == 0 {
+				step.Equal(t, 0, len(pauses), "Retry-After is %q, and the page has no time for it. Further attempts:", tt.retryAfter)
+				s.missing(got, "stock", "the service answered 503")
+				step.Equal(t, 4*latency, got.took, "Retry-After is %q, so the part should fail at once. Page takes:", tt.retryAfter)
+				return
+			}
+			step.Equal(t, 2, len(pauses), "Answers of %d and 503 may be better next time. Further attempts:", tt.status)
+			step.Expect(t, tt.least <= pauses[0] && pauses[0] <= tt.most,
+				"Retry-After is %q. The pause should be %v at least and %v at most. It was %v.", tt.retryAfter, tt.least, tt.most, pauses[0])
+			step.Equal(t, 100*ms, pauses[1], "The second answer asks for nothing. The second pause:")
+		})
+	}
+	inShop(t, func(t *step.T, s *shop) {
+		s.Timeout, s.MaxAttempts = time.Minute, 2
+		s.answers("stock", reply{status: 503, retryAfter: "30"})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Second, cancel)
-		got := s.callWith(ctx, t, partialfailure.New(s.pausing(time.Minute, []float64{0.5})), part("stock"))
-		require.ErrorIs(t, got.err, context.Canceled, "the caller is gone, and Page was expected to say so%s", s.story())
-		require.Equal(t, 10*time.Second, got.took, "the caller was gone in the middle of a pause, and Page was expected to return at once%s", s.story())
-		s.closes(t)
-		require.Equal(t, 1, s.toStock(), "Page has returned, and no request of it was expected after that%s", s.story())
+		got := s.getFor(ctx, part("stock"))
+		step.Equal(t, context.Canceled, got.err, "The caller is gone in the middle of a pause, so Page should say so.")
+		step.Equal(t, 10*time.Second, got.took, "The caller is gone in the middle of a pause, so Page should return at once, after:")
+		time.Sleep(time.Minute)
+		step.Equal(t, 1, len(s.sent), "Page has returned, so nothing of it goes on. Requests:")
 	})
-}
-
-// pausing is a configuration with these random numbers in a row.
-func (s *shop) pausing(timeout time.Duration, numbers []float64) partialfailure.Config {
-	cfg := s.config()
-	cfg.Timeout, cfg.MaxAttempts, cfg.BackoffCap = timeout, 10, 300*ms
-	var mu sync.Mutex
-	cfg.Rand = func() float64 {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(numbers) == 0 {
-			return 0.99 // more than were to be asked for
-		}
-		n := numbers[0]
-		numbers = numbers[1:]
-		return n
-	}
-	return cfg
-}
-
-// pauses returns how long after the end of each attempt the next one came, and
-// when the last ended.
-func (s *shop) pauses(host string) (pauses []time.Duration, ended time.Duration) {
-	for i, q := range s.requests(host) {
-		if i > 0 {
-			pauses = append(pauses, q.sent-ended)
-		}
-		ended = q.ended
-	}
-	return pauses, ended
 }
 
 // A total outage raises the load by a tenth at most, after a floor: there is a budget for retries.
 // It is each host's own, and whole again when the host has been quiet.
 func TestRetryBudget(t *testing.T) {
 	const floor, window = 5, 10 * time.Second
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.MaxAttempts, cfg.RetryFloor, cfg.RetryWindow = 3, floor, window
-		cfg.BackoffBase = 2 * time.Microsecond // so that it hardly matters whether a retry counts before its pause or after
-		c := partialfailure.New(cfg)
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxAttempts, s.RetryFloor, s.RetryWindow = 3, floor, window
+		s.BackoffBase = 2 * us // so that it hardly matters whether you look at the budget before a pause or after
 		hiccups := func(host, why string) {
 			t.Helper()
-			s.answers(host, func(n int, _ *http.Request) reply {
-				if n%2 == 1 {
-					return reply{status: 503}
-				}
-				return reply{}
-			})
+			name, _, _ := strings.Cut(host, ":")
+			s.answers(name, slices.Repeat([]reply{{status: 503}, {}}, floor)...)
 			for range floor {
-				s.whole(t, s.call(t, c, part(host)), part(host), "the first attempt failed, and there is budget for a retry: "+why)
+				s.whole(part(host), "The first attempt failed, and there is budget for a second, since "+why)
 			}
 		}
-		s.answers("stock", always(reply{status: 503, retryAfter: "60"}))
+		soon := reply{status: 503, takes: 999500*us - 2*latency} // half a millisecond before the deadline
+		s.answers("stock", append(slices.Repeat([]reply{{status: 503, retryAfter: "60"}}, floor), soon)...)
 		for range 2 * floor {
-			s.missing(t, s.call(t, c, part("stock")), "stock", "the service asked for a longer pause than there is time")
+			s.missing(s.get(part("stock")), "stock", "there is no time for a second attempt")
 		}
-		hiccups("stock", "five are always allowed, and none has been made yet")
+		hiccups("stock", "five retries are always allowed, and none has been made yet")
+		hiccups("price", "the retries to the stock are not the price's")
+		hiccups("stock:80", "stock:80 is another Host than stock, and none has been made to it")
 		time.Sleep(2 * window)
 
-		s.answers("stock", always(reply{status: 503}))
-		before := s.toStock()
+		s.answers("stock", append(slices.Repeat([]reply{{}}, 400), reply{status: 503})...)
+		before := len(s.requests("stock"))
 		var pages sync.WaitGroup
 		for i := range 600 {
 			pages.Go(func() {
-				_, _ = c.Page(t.Context(), []partialfailure.Part{{Name: fmt.Sprint("part ", i), URL: fmt.Sprintf("http://stock/%d", i)}})
+				_, _ = s.composer.Page(t.Context(), []partialfailure.Part{{Name: "stock", URL: fmt.Sprint("http://stock/", 1000+i)}})
 			})
-			if i == 300 {
-				hiccups("price", "the outage of the stock is not the price's")
-			}
 			time.Sleep(50 * ms)
 		}
 		pages.Wait()
 		outage := s.requests("stock")[before:]
-		require.GreaterOrEqual(t, len(outage), 600+floor, "in an outage of 30 s with 600 pages, at least the floor of %d retries was expected; there were %d requests%s", floor, len(outage), s.story())
-		s.withinBudget(t, outage, floor, window)
+		for _, last := range outage {
+			firsts, retries := 0, 0
+			for _, q := range outage {
+				switch {
+				case q.sent <= last.sent-window || q.sent > last.sent:
+				case q.again:
+					retries++
+				default:
+					firsts++
+				}
+			}
+			most := floor + firsts/10
+			step.Expect(t, retries <= most, "From %v to %v there were %d first attempts. They allow %d retries. There were %d.",
+				last.sent-window, last.sent, firsts, most, retries)
+		}
 
 		time.Sleep(2 * window)
 		hiccups("stock", "the outage is over, and for two windows there was no retry")
-		s.closes(t)
 	})
-}
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxAttempts, s.RetryFloor = 2, 0
+		s.answers("stock", reply{status: 503})
+		for range 9 {
+			failed := s.missing(s.get(part("stock")), "stock", "the service answers 503")
+			step.Equal(t, 1, failed.Attempts, "RetryFloor is 0, and a tenth of 9 first attempts is none. Attempts:")
+			step.Equal(t, 503, failed.Status, "There is no budget, so the part has failed with what the attempt before got. Status:")
+		}
+		step.Equal(t, 9, len(s.sent), "RetryFloor is 0, and a tenth of 9 first attempts is none. Requests:")
+	})
 
-// withinBudget looks at every window that ends with a retry.
-func (s *shop) withinBudget(t *testing.T, all []request, floor int, window time.Duration) {
-	t.Helper()
-	seen := map[string]bool{}
-	retry := make([]bool, len(all))
-	for i, q := range all {
-		retry[i], seen[q.path] = seen[q.path], true
-	}
-	for i, last := range all {
-		if !retry[i] {
-			continue
+	// Two pages look at the last retry in the budget, in every order.
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		var requests atomic.Int32
+		cfg := config()
+		cfg.MaxAttempts, cfg.RetryFloor = 2, 1
+		cfg.Client = &http.Client{Transport: direct(func(*http.Request) int { requests.Add(1); return 503 })}
+		c := partialfailure.New(cfg)
+		for _, name := range []string{"page A", "page B"} {
+			x.Go(name, func() { _, _ = c.Page(context.Background(), part("stock")) })
 		}
-		firsts, retries := 0, 0
-		for k, q := range all {
-			switch {
-			case q.sent <= last.sent-window || q.sent > last.sent:
-			case retry[k]:
-				retries++
-			default:
-				firsts++
-			}
-		}
-		require.LessOrEqual(t, retries, floor+firsts/10, "in the %v until %v there were %d first attempts to the stock: with the floor of %d at most %d second ones were expected beside them, and there were %d%s",
-			window, last.sent, firsts, floor, floor+firsts/10, retries, s.story())
-	}
+		x.Run()
+		step.Equal(t, 2+1, requests.Load(), "Two pages ask a service that answers 503, and RetryFloor is 1. Requests:")
+	})
+	pairs(t, func(cfg *partialfailure.Config) { cfg.MaxAttempts = 2 })
 }
 
 // When the network is cut the page is there in time without the parts behind the cut, and whole again when it has healed.
 // Nothing is left open: no answer, no goroutine, no connection.
 func TestPartitionAndHeal(t *testing.T) {
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.MaxAttempts, cfg.AttemptTimeout = 3, 300*ms
-		c := partialfailure.New(cfg)
-		s.whole(t, s.call(t, c, productPage()), productPage(), "all services answer")
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxAttempts, s.AttemptTimeout = 3, 300*ms
+		s.whole(productPage, "All services answer")
 
 		s.network.Partition("page", "stock")
 		s.network.Fail("reviews", "page", simnet.BlackHole) // requests arrive, and answers do not
 		for range 20 {
-			got := s.call(t, c, productPage())
+			got := s.get(productPage)
 			for _, name := range []string{"stock", "reviews"} {
-				failed := s.missing(t, got, name, "the network is cut")
-				require.ErrorIs(t, failed, context.DeadlineExceeded, "nothing came back, and the *PartError was expected to say that time was over%s", s.story())
+				failed := s.missing(got, name, "the network is cut")
+				step.Equal(t, context.DeadlineExceeded, error(failed), "Nothing came back, so the *PartError should say that time was over.")
 			}
-			require.Len(t, got.page.Parts, 2, "the parts on this side of the cut were expected to be here%s", s.story())
-			require.LessOrEqual(t, got.took, time.Second, "the page was expected within its Timeout%s", s.story())
+			step.Equal(t, map[string]string{"product": "product/7", "price": "price/7"}, got.parts, "The parts on this side of the cut:")
+			step.Expect(t, got.took <= time.Second, "The page should be there within its Timeout of 1 s. It took %v.", got.took)
 			time.Sleep(time.Second)
 		}
 		s.network.Heal("page", "stock")
 		s.network.Heal("page", "reviews")
 		time.Sleep(time.Second)
-		s.whole(t, s.call(t, c, productPage()), productPage(), "the network has healed")
-		for _, name := range names {
-			require.Zero(t, s.busy(name), "no request was expected to be left at the service %s%s", name, s.story())
-		}
-		s.closes(t)
+		s.whole(productPage, "The network has healed")
 	})
 
 	// Answers that are not used are read to their end, so one connection serves for all.
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.MaxAttempts = 3
-		c := partialfailure.New(cfg)
-		s.answers("stock", func(n int, _ *http.Request) reply {
-			if n%3 == 0 {
-				return reply{}
-			}
-			return reply{status: 503, body: strings.Repeat("sorry ", 10_000)}
-		})
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxAttempts = 3
+		long := strings.Repeat("sorry ", 10_000)
+		busy, none := reply{status: 503, body: long}, reply{status: 404, body: long}
+		s.answers("stock", slices.Repeat([]reply{busy, busy, {}, none}, 5)...)
 		for range 5 {
-			s.whole(t, s.call(t, c, part("stock")), part("stock"), "the third attempt went well")
+			s.whole(part("stock"), "The third attempt goes well")
+			s.missing(s.get(part("stock")), "stock", "the service answered 404")
 		}
-		dials := strings.Count(s.network.Trace(), "dials")
-		require.Equal(t, 1, dials, "15 requests, one after the other, were expected to need one connection, since each answer was read to its end; there were %d%s", dials, s.story())
-		s.closes(t)
+		step.Equal(t, 1, strings.Count(s.network.Trace(), "dials"),
+			"20 requests, one after the other, need one connection if each answer is read to its end. Connections:")
 	})
 }
 
-// A hedge cuts the tail: when the first request is slow a second one is sent, the first good answer wins, and the other request is given up.
-// Hedges come out of the retry budget.
+// A hedge cuts the tail: when the first request is slow a second one is sent, the first good answer wins, and the other
+// request is given up. Hedges come out of the retry budget.
 func TestFurtherHedging(t *testing.T) {
-	tests := []struct {
+	slow, none, bad := reply{takes: 200 * ms}, reply{takes: 200 * ms, status: 404}, reply{takes: 60 * ms, status: 503}
+	one, two, three := []string{"300"}, []string{"300", "300"}, []string{"300", "300", "300"}
+	for _, tt := range []struct {
 		method  string
 		replies []reply
-		want    int
+		want    []string      // Request-Timeout-Ms of each request
 		took    time.Duration // without the network
+		status  int           // of the part that is missing; zero if it is here
 		why     string
 	}{
-		{"GET", []reply{{takes: 40 * ms}}, 1, 40 * ms, "the answer came within the 50 ms"},
-		{"GET", []reply{{hangs: true}, {}}, 2, 50 * ms, "the second request was answered at once"},
-		{"GET", []reply{{takes: 200 * ms}, {hangs: true}}, 2, 200 * ms, "the second request hangs, and the first was answered"},
-		{"GET", []reply{{takes: 200 * ms}, {status: 500}}, 2, 200 * ms, "the second request failed, and the first was answered"},
-		{"GET", []reply{{takes: 100 * ms, status: 500}, {takes: 100 * ms}}, 2, 150 * ms, "the first request failed, and the second was answered"},
-		{"POST", []reply{{takes: 200 * ms}, {}}, 1, 200 * ms, "POST is not idempotent, and must not be sent twice"},
-	}
-	for _, tt := range tests {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			cfg := s.config()
-			cfg.HedgeAfter = 50 * ms
-			s.answers("stock", inTurn(tt.replies...))
-			parts := []partialfailure.Part{{Name: "stock", Method: tt.method, URL: "http://stock/7"}}
-			got := s.call(t, partialfailure.New(cfg), parts)
-			require.Equal(t, tt.want, s.toStock(), "with a hedge after 50 ms %d requests were expected, since %s%s", tt.want, tt.why, s.story())
-			s.whole(t, got, parts, tt.why)
-			require.InDelta(t, tt.took.Seconds(), got.took.Seconds(), 0.01, "the page was expected after %v and a little for the network, since %s%s", tt.took, tt.why, s.story())
-			require.Zero(t, s.busy("stock"), "one answer is here, and the other request was expected to be given up%s", s.story())
-			s.closes(t)
+		{"GET", []reply{{takes: 40 * ms}}, one, 40 * ms, 0, "the answer comes within the 50 ms"},
+		{"GET", []reply{hangs, {}}, two, 50 * ms, 0, "the second request is answered at once"},
+		{"PUT", []reply{endless, {}}, two, 50 * ms, 0, "the first answer does not end, and the second is there at once"},
+		{"GET", []reply{slow, hangs}, two, 200 * ms, 0, "the second request hangs, and the first is answered"},
+		{"GET", []reply{slow, {status: 500}}, two, 200 * ms, 0, "the second request fails, and the first is answered"},
+		{"GET", []reply{bad, slow}, two, 250 * ms, 0, "the first request fails, and the second is answered"},
+		{"GET", []reply{hangs, {takes: 280 * ms}}, two, 330 * ms, 0, "the second request has an AttemptTimeout of its own"},
+		{"GET", []reply{none, {status: 503}}, two, 200 * ms, 404, "both fail, the later one with a 404, which is final"},
+		{"GET", []reply{{status: 503}, slow}, two, 250 * ms, 0, "the first attempt fails, and the second one is not hedged"},
+		{"GET", []reply{bad, bad, slow}, three, 360 * ms, 0, "both requests fail, and the second attempt is not hedged"},
+		{"POST", []reply{slow, {}}, one, 200 * ms, 0, "POST is not idempotent, so it is not sent twice"},
+	} {
+		inShop(t, func(t *step.T, s *shop) {
+			s.HedgeAfter, s.MaxAttempts, s.AttemptTimeout = 50*ms, 2, 300*ms
+			s.answers("stock", tt.replies...)
+			got := s.get([]partialfailure.Part{{Name: "stock", Method: tt.method, URL: "http://stock/7", Body: []byte("body")}})
+			lefts, _ := s.record("stock")
+			step.Equal(t, tt.want, lefts, "A hedge is sent after 50 ms, and %s. Request-Timeout-Ms of each request:", tt.why)
+			if tt.status > 0 {
+				failed := s.missing(got, "stock", tt.why)
+				step.Equal(t, tt.status, failed.Status, "Status is that of the later answer.")
+				step.Equal(t, 1, failed.Attempts, "A hedge is no attempt of its own. Attempts:")
+			} else {
+				step.Equal(t, "stock/7", got.parts["stock"], "The part should be here, since %s. Its body:", tt.why)
+			}
+			step.Expect(t, tt.took <= got.took && got.took <= tt.took+10*ms,
+				"The page should take %v and a little for the network, since %s. It took %v.", tt.took, tt.why, got.took)
+			for _, q := range s.sent {
+				step.Equal(t, tt.method+" /7 body", q.what, "Both requests are the same.")
+			}
+			s.givenUp("stock", "The page is over")
 		})
 	}
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.HedgeAfter = 50 * ms
-		s.answers("stock", inTurn(reply{hangs: true}))
-		s.answers("reviews", always(reply{takes: 500 * ms}))
-		over := make(chan struct{})
-		go func() {
-			defer close(over)
-			_, _ = partialfailure.New(cfg).Page(t.Context(), productPage())
-		}()
+	inShop(t, func(t *step.T, s *shop) {
+		s.HedgeAfter, s.AttemptTimeout, s.RetryFloor = 50*ms, time.Minute, 2
+		s.answers("price", hangs)
+		got := s.get(part("price"))
+		step.Equal(t, time.Second, got.took, "Both requests hang, and Timeout is 1 s. Page takes:")
+		lefts, _ := s.record("price")
+		step.Equal(t, []string{"1000", "950"}, lefts, "Each request says what remains for it. Request-Timeout-Ms:")
+
+		s.answers("stock", hangs, reply{})
+		s.answers("reviews", slow)
+		page := step.Start(t, func() error { return s.get(productPage[2:]).err })
 		time.Sleep(100 * ms)
-		require.Equal(t, 2, s.toStock(), "the stock hangs, and a hedge was expected after 50 ms%s", s.story())
-		require.Zero(t, s.busy("stock"), "the stock is here, and its other request was expected to be given up at once, although the page still waits for the reviews%s", s.story())
-		<-over
-		s.closes(t)
-	})
-	bubble.Run(t, func(t *testing.T) {
-		s := open(t)
-		cfg := s.config()
-		cfg.HedgeAfter, cfg.RetryFloor = 50*ms, 5
-		s.answers("stock", always(reply{takes: 200 * ms}))
-		c := partialfailure.New(cfg)
-		var pages sync.WaitGroup
-		for i := range 200 {
-			pages.Go(func() {
-				_, _ = c.Page(t.Context(), []partialfailure.Part{{Name: "stock", URL: fmt.Sprintf("http://stock/%d", i)}})
-			})
-			time.Sleep(20 * ms)
+		step.Equal(t, 2, len(s.requests("stock")), "The stock hangs, so a hedge should be sent after 50 ms. Requests to the stock:")
+		s.givenUp("stock", "The stock is here, although the page still waits for the reviews")
+		step.NoError(t, page.Result(), "All parts are optional, so Page should succeed.")
+
+		for range 2 {
+			s.whole(part("reviews"), "The first request is answered after 200 ms")
 		}
-		pages.Wait()
-		require.Greater(t, s.toStock(), 200, "the service is slow, and hedges were expected%s", s.story())
-		s.withinBudget(t, s.requests("stock"), 5, cfg.RetryWindow)
-		s.closes(t)
+		step.Equal(t, 3+2, len(s.requests("reviews")), "Three slow pages, and RetryFloor is 2. Requests to the reviews:")
 	})
+	pairs(t, func(cfg *partialfailure.Config) { cfg.HedgeAfter = 50 * ms })
 }
 
 // Bulkheads: a service that hangs cannot take more than its share of connections, and the rest of every page comes as ever.
 // A request has its place until its answer is read to the end.
 func TestFurtherBulkheads(t *testing.T) {
-	for _, tt := range []struct {
-		stuck reply
-		why   string
-	}{
-		{reply{hangs: true}, "the reviews hang"},
-		{reply{endless: true}, "the reviews' answers do not end"},
-	} {
-		bubble.Run(t, func(t *testing.T) {
-			s := open(t)
-			cfg := s.config()
-			cfg.MaxAttempts, cfg.MaxPerHost = 2, 3
-			c := partialfailure.New(cfg)
-			s.answers("reviews", always(tt.stuck))
+	for i, stuck := range []reply{hangs, endless} {
+		why := []string{"the reviews hang", "the reviews' answers do not end"}[i]
+		inShop(t, func(t *step.T, s *shop) {
+			s.MaxAttempts, s.MaxPerHost = 2, 3
+			s.composer = partialfailure.New(s.Config)
+			s.answers("reviews", stuck)
 			var pages sync.WaitGroup
 			for range 3 {
-				pages.Go(func() { _, _ = c.Page(t.Context(), productPage()) })
+				pages.Go(func() { _, _ = s.composer.Page(t.Context(), productPage) })
 			}
 			time.Sleep(10 * ms)
-			require.Equal(t, 3, s.busy("reviews"), "%s, and three pages were expected to wait for them%s", tt.why, s.story())
 			for range 17 {
-				got := s.call(t, c, productPage())
-				failed := s.missing(t, got, "reviews", tt.why)
-				require.ErrorIs(t, failed, partialfailure.ErrBusy, "three requests to the reviews are under way, which is MaxPerHost, and the *PartError was expected to say so (%s)%s", tt.why, s.story())
-				require.Less(t, got.took, 10*ms, "a request that would be too many was expected not to wait%s", s.story())
-				require.Len(t, got.page.Parts, 3, "the other parts were expected to be here%s", s.story())
+				got := s.get(productPage)
+				failed := s.missing(got, "reviews", why)
+				step.Equal(t, partialfailure.ErrBusy, error(failed), "MaxPerHost is 3, and three requests are under way, since %s.", why)
+				step.Expect(t, got.took < 10*ms, "A request that would be too many does not wait (%s). Page took %v.", why, got.took)
+				step.Equal(t, 3, len(got.parts), "The parts from the other services should be here (%s). Parts:", why)
 			}
-			require.Equal(t, 3, s.peak("reviews"), "no more than MaxPerHost, 3, were expected to be at the reviews at once%s", s.story())
+			step.Equal(t, 3, len(s.requests("reviews")), "MaxPerHost is 3, and %s. Requests to the reviews:", why)
 			pages.Wait()
-			s.answers("reviews", always(reply{}))
-			s.whole(t, s.call(t, c, productPage()), productPage(), "the requests that were stuck have been given up, and their places are free")
-			s.closes(t)
+			s.answers("reviews", reply{})
+			s.whole(productPage, "The requests that were stuck have been given up, so their places are free")
 		})
 	}
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxPerHost, s.MaxAttempts, s.RetryFloor, s.HedgeAfter = 1, 2, 2, 500*ms
+		s.answers("price", reply{status: 503}, reply{takes: 300 * ms}, reply{})
+		first := step.Start(t, func() result { return s.get(part("price")) }) // fails at once, and pauses for 50 ms
+		time.Sleep(20 * ms)
+		s.whole(part("price"), "A page that pauses has no place")
+		failed := s.missing(first.Result(), "price", "there is no place for its second attempt")
+		step.Equal(t, partialfailure.ErrBusy, error(failed), "MaxPerHost is 1, so a retry that would be too many is not sent.")
+		step.Equal(t, 2, len(s.sent), "MaxPerHost is 1, for retries too. Requests:")
+		s.answers("price", reply{takes: 700 * ms})
+		s.whole(part("price"), "A hedge would be too many, so the first request is waited for")
+		step.Equal(t, 3, len(s.sent), "MaxPerHost is 1, for hedges too. Requests:")
+		for range 2 {
+			s.answers("price", reply{status: 503}, reply{})
+			s.whole(part("price"), "RetryFloor is 2, and what was not sent does not count")
+		}
+		s.network.Fail("page", "reviews", simnet.Refuse)
+		for range 3 {
+			failed := s.missing(s.get(part("reviews")), "reviews", "nobody listens there")
+			step.Equal(t, error(syscall.ECONNREFUSED), error(failed), "A request that has failed is no longer under way.")
+		}
+	})
+
+	// Two pages look at the last place, in every order.
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		var underWay, most atomic.Int32
+		cfg := config()
+		cfg.MaxPerHost = 1
+		cfg.Client = &http.Client{Transport: direct(func(*http.Request) int {
+			most.Store(max(most.Load(), underWay.Add(1)))
+			x.Point("the service answers")
+			underWay.Add(-1)
+			return 200
+		})}
+		c := partialfailure.New(cfg)
+		for _, name := range []string{"page A", "page B"} {
+			x.Go(name, func() { _, _ = c.Page(context.Background(), part("stock")) })
+		}
+		x.Run()
+		step.Equal(t, 1, most.Load(), "MaxPerHost is 1, and two pages ask at the same time. Requests that were under way at once:")
+		page, err := c.Page(t.Context(), part("stock"))
+		step.Expect(t, page.Parts["stock"] != nil, "Two pages are over, so the place is free for a third. Got: %+v, %v", page, err)
+	})
+	pairs(t, func(cfg *partialfailure.Config) { cfg.MaxPerHost, cfg.MaxAttempts = 3, 2 })
 }

@@ -4,16 +4,21 @@ package partialfailure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
 // TimeoutHeader tells a service for how many more milliseconds the caller waits.
@@ -22,35 +27,24 @@ const TimeoutHeader = "Request-Timeout-Ms"
 // ErrBusy is why a part failed whose service has as many requests under way as Config.MaxPerHost allows.
 var ErrBusy = errors.New("partialfailure: the service is busy")
 
-// Config says how pages are put together. The steps set every field, but for those of the further steps.
+var errNoBudget = errors.New("partialfailure: there is no budget for a retry")
+
+// Config says how pages are put together.
 type Config struct {
-	// Client sends every request.
-	Client *http.Client
-
-	// Timeout is the time for a page. A deadline of Page's context that comes sooner counts instead.
-	Timeout time.Duration
-
-	// AttemptTimeout is the time for one request, until its answer has been read to the end.
-	AttemptTimeout time.Duration
-
-	// MaxAttempts is how often the request for a part is sent at most, at least 1.
-	MaxAttempts int
+	Client         *http.Client  // sends every request
+	Timeout        time.Duration // for a page; a deadline of Page's context that comes sooner counts instead
+	AttemptTimeout time.Duration // for a request, until its answer has been read to the end; at least a millisecond
+	MaxAttempts    int           // for a part, hedges not counted; at least 1
 
 	// The pause before a retry is random, below a bound that starts at BackoffBase and doubles up to BackoffCap.
 	BackoffBase, BackoffCap time.Duration
-
-	// Rand returns a number from 0 to below 1. It is called once for each pause, and is safe for concurrent use.
-	Rand func() float64
+	Rand                    func() float64 // from 0 to below 1; called once for each pause; safe for concurrent use
 
 	// In any RetryWindow there are at most RetryFloor retries to a host, and one more for every ten first attempts.
 	RetryFloor  int
 	RetryWindow time.Duration
-
-	// HedgeAfter is after what time without an answer a second request is sent. Zero means never.
-	HedgeAfter time.Duration
-
-	// MaxPerHost is how many requests may be under way to a host. Zero means no limit.
-	MaxPerHost int
+	HedgeAfter  time.Duration // without a whole answer for so long, a second request is sent; zero means never
+	MaxPerHost  int           // how many requests may be under way to a host; zero means no limit
 }
 
 // A Part is one piece of a page, and the request that gets it.
@@ -65,7 +59,7 @@ type Part struct {
 // A Page is what the services answered.
 type Page struct {
 	Parts   map[string][]byte // the bodies of the answers, by the names of the parts
-	Missing map[string]error  // why optional parts are left out: an *PartError each, by their names
+	Missing map[string]error  // why optional parts are left out: a *PartError each, by their names
 }
 
 // A PartError says why a part could not be had.
@@ -78,10 +72,8 @@ type PartError struct {
 
 // Error names the part and says what happened.
 func (e *PartError) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("partialfailure: no %s after %d attempts: %v", e.Part, e.Attempts, e.Err)
-	}
-	return fmt.Sprintf("partialfailure: no %s after %d attempts: the service answered %d", e.Part, e.Attempts, e.Status)
+	why := cmp.Or(e.Err, fmt.Errorf("the service answered %d", e.Status))
+	return fmt.Sprintf("partialfailure: no %s after %d attempts: %v", e.Part, e.Attempts, why)
 }
 
 // Unwrap returns Err.
@@ -89,10 +81,9 @@ func (e *PartError) Unwrap() error { return e.Err }
 
 // A Composer puts pages together. It remembers the retries of all its pages. It is safe for concurrent use.
 type Composer struct {
-	cfg Config
-
-	mu    sync.Mutex // guards the map
-	hosts map[string]*host
+	cfg   Config
+	mu    sync.Mutex       // guards the map and all that is in it
+	hosts map[string]*host // by the Host of a URL
 }
 
 // New returns a Composer.
@@ -103,30 +94,30 @@ func New(cfg Config) *Composer { return &Composer{cfg: cfg, hosts: map[string]*h
 // which errors.Is finds context.Canceled.
 func (c *Composer) Page(ctx context.Context, parts []Part) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel() // gives up what is still under way
-	type result struct {
-		part Part
-		body []byte
-		err  error
+	defer cancel()
+	group, whole := errgroup.WithContext(ctx) // whole ends when a required part fails
+	bodies, failed := make([][]byte, len(parts)), make([]error, len(parts))
+	for i, p := range parts {
+		group.Go(func() error {
+			bodies[i], failed[i] = c.part(whole, p)
+			if p.Required {
+				return failed[i]
+			}
+			return nil
+		})
 	}
-	results := make(chan result, len(parts)) // nobody waits to hand over a part that is not wanted any more
-	for _, p := range parts {
-		go func() {
-			body, err := c.part(ctx, p)
-			results <- result{p, body, err}
-		}()
+	switch err := group.Wait(); {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return Page{}, ctx.Err()
+	case err != nil:
+		return Page{}, err
 	}
 	page := Page{Parts: map[string][]byte{}, Missing: map[string]error{}}
-	for range parts {
-		switch r := <-results; {
-		case r.err == nil:
-			page.Parts[r.part.Name] = r.body
-		case errors.Is(ctx.Err(), context.Canceled):
-			return Page{}, ctx.Err()
-		case r.part.Required:
-			return Page{}, r.err
-		default:
-			page.Missing[r.part.Name] = r.err
+	for i, p := range parts {
+		if failed[i] != nil {
+			page.Missing[p.Name] = failed[i]
+		} else {
+			page.Parts[p.Name] = bodies[i]
 		}
 	}
 	return page, nil
@@ -134,34 +125,37 @@ func (c *Composer) Page(ctx context.Context, parts []Part) (Page, error) {
 
 // part gets a part, in as many attempts as make sense.
 func (c *Composer) part(ctx context.Context, p Part) ([]byte, error) {
-	h, err := c.host(p.URL)
+	req, err := http.NewRequest(p.Method, p.URL, bytes.NewReader(p.Body))
 	if err != nil {
 		return nil, &PartError{Part: p.Name, Err: err}
 	}
+	var before outcome
 	for n := 1; ; n++ {
-		o := c.attempt(ctx, h, p, n)
-		if o.good() {
+		o := c.attempt(ctx, req, n == 1)
+		switch {
+		case o.good():
 			return o.body, nil
-		}
-		if n >= c.cfg.MaxAttempts || !repeatable(p.Method, o) ||
-			!wait(ctx, max(c.backoff(n), o.retryAfter)) || !h.mayRetry(c.cfg) {
+		case errors.Is(o.err, errNoBudget):
+			return nil, &PartError{Part: p.Name, Attempts: n - 1, Status: before.status, Err: before.err}
+		case n >= c.cfg.MaxAttempts || !repeatable(req.Method, o) || !wait(ctx, max(c.backoff(n), o.retryAfter)):
 			return nil, &PartError{Part: p.Name, Attempts: n, Status: o.status, Err: o.err}
 		}
+		before = o
 	}
 }
 
 // backoff is exponential with full jitter.
 func (c *Composer) backoff(n int) time.Duration {
-	bound := c.cfg.BackoffBase
-	for i := 1; i < n && bound < c.cfg.BackoffCap; i++ {
-		bound *= 2
+	bound := min(c.cfg.BackoffBase, c.cfg.BackoffCap)
+	for range n - 1 {
+		bound += min(bound, c.cfg.BackoffCap-bound) // doubles, and never wraps
 	}
-	return time.Duration(c.cfg.Rand() * float64(min(bound, c.cfg.BackoffCap)))
+	return time.Duration(c.cfg.Rand() * float64(bound))
 }
 
-// wait returns false, at once, if ctx ends before the pause is over.
+// wait returns false, at once, if there is no time for a request after the pause, and as soon as ctx ends.
 func wait(ctx context.Context, pause time.Duration) bool {
-	if deadline, _ := ctx.Deadline(); ctx.Err() != nil || time.Until(deadline) <= pause {
+	if deadline, _ := ctx.Deadline(); pause > time.Until(deadline)-time.Millisecond {
 		return false
 	}
 	select {
@@ -182,50 +176,38 @@ type outcome struct {
 
 func (o outcome) good() bool { return o.err == nil && o.status >= 200 && o.status < 300 }
 
+// idempotent are the methods of RFC 9110 §9.2.2.
+var idempotent = []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}
+
 // repeatable reports whether another attempt is safe and may help.
 func repeatable(method string, o outcome) bool {
-	if errors.Is(o.err, ErrBusy) {
-		return false
-	}
 	if op, ok := errors.AsType[*net.OpError](o.err); ok && op.Op == "dial" {
 		return true // nothing was sent, so nothing can be done twice
 	}
-	if !idempotent(method) {
-		return false
-	}
-	switch o.status {
-	case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-// idempotent follows RFC 9110 §9.2.2.
-func idempotent(method string) bool {
-	switch method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return false
+	passes := slices.Contains([]int{0, 429, 502, 503, 504}, o.status) // 0 is no answer
+	return passes && slices.Contains(idempotent, method) && !errors.Is(o.err, ErrBusy)
 }
 
 // attempt sends the request once, or twice if it is hedged.
-func (c *Composer) attempt(ctx context.Context, h *host, p Part, n int) outcome {
-	if n > 1 || c.cfg.HedgeAfter <= 0 || !idempotent(p.Method) {
-		return c.send(ctx, h, p, n == 1)
+func (c *Composer) attempt(ctx context.Context, req *http.Request, first bool) outcome {
+	left, err := c.enter(ctx, req.URL.Host, first)
+	if err != nil {
+		return outcome{err: err}
+	}
+	if !first || c.cfg.HedgeAfter <= 0 || !slices.Contains(idempotent, req.Method) {
+		return c.send(ctx, req, left)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // gives up the one that lost
 	outcomes := make(chan outcome, 2)
-	try := func(first bool) { outcomes <- c.send(ctx, h, p, first) }
-	go try(true)
+	go func() { outcomes <- c.send(ctx, req, left) }()
 	hedge := time.After(c.cfg.HedgeAfter)
 	for underWay := 1; ; {
 		select {
 		case <-hedge:
-			if h.mayRetry(c.cfg) {
+			if left, err := c.enter(ctx, req.URL.Host, false); err == nil {
 				underWay++
-				go try(false)
+				go func() { outcomes <- c.send(ctx, req, left) }()
 			}
 		case o := <-outcomes:
 			if underWay--; o.good() || underWay == 0 {
@@ -235,41 +217,30 @@ func (c *Composer) attempt(ctx context.Context, h *host, p Part, n int) outcome 
 	}
 }
 
-// send sends one request and reads the answer to its end, so that the connection serves again.
-func (c *Composer) send(ctx context.Context, h *host, p Part, first bool) outcome {
-	if !h.enter(c.cfg, first) {
-		return outcome{err: ErrBusy}
-	}
-	defer h.leave()
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.AttemptTimeout)
+// send sends a request that was let in, and reads the answer to its end, so that the connection serves again.
+func (c *Composer) send(ctx context.Context, req *http.Request, left time.Duration) outcome {
+	defer c.leave(req.URL.Host)
+	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, p.Method, p.URL, bytes.NewReader(p.Body))
-	if err != nil {
-		return outcome{err: err}
-	}
-	deadline, _ := ctx.Deadline()
-	left := time.Until(deadline).Milliseconds() // rounded down: the service is never told more than there is
-	if left < 1 {
-		return outcome{err: context.DeadlineExceeded}
-	}
-	req.Header.Set(TimeoutHeader, strconv.FormatInt(left, 10))
+	req = req.Clone(ctx)
+	req.Body, _ = req.GetBody()                                               // the whole of it each time
+	req.Header.Set(TimeoutHeader, strconv.FormatInt(left.Milliseconds(), 10)) // rounded down: never more than there is
 	resp, err := c.cfg.Client.Do(req)
 	if err != nil {
-		return outcome{err: err}
+		return outcome{err: cmp.Or(ctx.Err(), err)} // time is over, whatever cause the caller gave its context
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read, or has failed before
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return outcome{err: err}
+		return outcome{err: cmp.Or(ctx.Err(), err)}
 	}
-	return outcome{status: resp.StatusCode, body: body, retryAfter: retryAfter(resp.Header)}
+	return outcome{status: resp.StatusCode, body: body, retryAfter: retryAfter(resp.Header.Get("Retry-After"))}
 }
 
 // retryAfter reads the header in both of its forms (RFC 9110 §10.2.3).
-func retryAfter(header http.Header) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(seconds) * time.Second
+func retryAfter(value string) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second // never wraps
 	}
 	if date, err := http.ParseTime(value); err == nil {
 		return time.Until(date)
@@ -279,36 +250,45 @@ func retryAfter(header http.Header) time.Duration {
 
 // A host is what the Composer remembers of a service.
 type host struct {
-	mu       sync.Mutex  // guards the rest
 	firsts   []time.Time // first attempts within the last window
 	retries  []time.Time // retries and hedges, likewise
 	underWay int
 }
 
-// host returns the host of a URL.
-func (c *Composer) host(rawURL string) (*host, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, err
-	}
+// enter takes a place among the requests that are under way to a host, and a retry out of the budget unless it is a first
+// attempt. It says how long the request may take. What is not sent takes nothing, so all is decided in one critical section.
+func (c *Composer) enter(ctx context.Context, name string, first bool) (left time.Duration, err error) {
+	deadline, _ := ctx.Deadline()
+	left = min(c.cfg.AttemptTimeout, time.Until(deadline))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hosts[u.Host] == nil {
-		c.hosts[u.Host] = &host{}
+	h := c.hosts[name]
+	if h == nil {
+		h = &host{}
+		c.hosts[name] = h
 	}
-	return c.hosts[u.Host], nil
+	h.firsts, h.retries = within(h.firsts, c.cfg.RetryWindow), within(h.retries, c.cfg.RetryWindow)
+	switch {
+	case ctx.Err() != nil || left < time.Millisecond:
+		return 0, cmp.Or(ctx.Err(), context.DeadlineExceeded)
+	case c.cfg.MaxPerHost > 0 && h.underWay >= c.cfg.MaxPerHost:
+		return 0, ErrBusy
+	case first:
+		h.firsts = append(h.firsts, time.Now())
+	case len(h.retries)-len(h.firsts)/10 >= c.cfg.RetryFloor:
+		return 0, errNoBudget
+	default:
+		h.retries = append(h.retries, time.Now())
+	}
+	h.underWay++
+	return left, nil
 }
 
-// mayRetry reports whether the budget has a retry left, and takes it.
-func (h *host) mayRetry(cfg Config) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.firsts, h.retries = within(h.firsts, cfg.RetryWindow), within(h.retries, cfg.RetryWindow)
-	if len(h.retries) >= cfg.RetryFloor+len(h.firsts)/10 {
-		return false
-	}
-	h.retries = append(h.retries, time.Now())
-	return true
+// leave gives the place back.
+func (c *Composer) leave(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hosts[name].underWay--
 }
 
 // within drops what happened before the window that ends now.
@@ -317,24 +297,4 @@ func within(times []time.Time, window time.Duration) []time.Time {
 		times = times[1:]
 	}
 	return times
-}
-
-// enter takes a place among the requests that are under way, if one is free. A first attempt earns a tenth of a retry.
-func (h *host) enter(cfg Config, first bool) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if cfg.MaxPerHost > 0 && h.underWay >= cfg.MaxPerHost {
-		return false
-	}
-	h.underWay++
-	if first {
-		h.firsts = append(within(h.firsts, cfg.RetryWindow), time.Now())
-	}
-	return true
-}
-
-func (h *host) leave() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.underWay--
 }
