@@ -7,12 +7,12 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/nplusone"
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 	"github.com/backend-kata/dojo/pkg/sqlprobe/sqlite"
@@ -37,7 +37,7 @@ type shop struct {
 var shops atomic.Int64 // so that each has a database of its own
 
 // open makes a database with the tables, and with what the script puts in.
-func open(t *testing.T, maxParameters int, script string, args ...any) shop {
+func open(t *step.T, maxParameters int, script string, args ...any) shop {
 	t.Helper()
 	probe, err := sqlite.New(fmt.Sprintf("file:/nplusone-%d?vfs=memdb", shops.Add(1)), sqlite.MaxParameters(maxParameters))
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func open(t *testing.T, maxParameters int, script string, args ...any) shop {
 
 // many makes orders 1 to n, each with lines and payments at positions 10, 20, …, and products 1 to p.
 // Line j of order i has product (i*7+j) % p + 1.
-func many(t *testing.T, maxParameters, n, lines, payments, p int) shop {
+func many(t *step.T, maxParameters, n, lines, payments, p int) shop {
 	t.Helper()
 	return open(t, maxParameters, `
 		CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT %d) SELECT i FROM n;
@@ -79,19 +79,19 @@ func wanted(id, lines, payments, p int, with nplusone.With) *nplusone.Order {
 }
 
 // ask calls Orders, holds the answer against what is wanted, and returns the record of the statements.
-func (s shop) ask(t *testing.T, ids []int64, with nplusone.With, want func(id int) *nplusone.Order) *sqlprobe.Recording {
+func (s shop) ask(t *step.T, ids []int64, with nplusone.With, want func(id int) *nplusone.Order) *sqlprobe.Recording {
 	t.Helper()
 	var got []*nplusone.Order
 	var err error
 	rec := s.probe.Record(func() { got, err = s.Orders(t.Context(), ids, with) })
-	require.NoError(t, err, "Orders was expected to read %d orders with %s, and failed. A statement may have %d parameters here%s", len(ids), named(with), s.MaxParameters, story(rec))
-	require.Len(t, got, len(ids), "Orders was asked for %d ids, and was expected to return as many entries; it returned %d%s", len(ids), len(got), story(rec))
+	step.Expect(t, err == nil, "Orders should read %d orders with %s, where a statement may have %d parameters; it failed: %v%s",
+		len(ids), named(with), s.MaxParameters, err, story(rec))
+	step.Expect(t, len(got) == len(ids), "Orders should return an entry for each of %d ids; it returned %d%s", len(ids), len(got), story(rec))
 	for i, id := range ids {
-		w := text(want(int(id)))
-		if text(got[i]) == w {
-			continue // the list of statements is long, and is written for a failure only
+		w, g := text(want(int(id))), text(got[i])
+		if w != g { // the list of statements is long, and is written for a failure only
+			t.Fatalf("Entry %d is for order %d, and should be\n%s\nit is\n%s%s", i, id, w, g, story(rec))
 		}
-		require.Equal(t, w, text(got[i]), "entry %d is for order %d, and was expected to be\n%s\nit is\n%s%s", i, id, w, text(got[i]), story(rec))
 	}
 	if len(rec.Statements) > 0 {
 		says(t, rec.CheckRowsClosed(), "Orders has returned")
@@ -101,11 +101,9 @@ func (s shop) ask(t *testing.T, ids []int64, with nplusone.With, want func(id in
 }
 
 // says fails the step with what a check has to say, and why it matters.
-func says(t *testing.T, err error, format string, args ...any) {
+func says(t *step.T, err error, format string, args ...any) {
 	t.Helper()
-	if err != nil {
-		require.FailNow(t, fmt.Sprintf(format, args...)+": "+err.Error())
-	}
+	step.Expect(t, err == nil, "%s: %v", fmt.Sprintf(format, args...), err)
 }
 
 func story(rec *sqlprobe.Recording) string { return "\n\nthe statements:\n" + rec.String() }
@@ -161,7 +159,7 @@ const window = 10 * time.Millisecond // of every loader here
 type counter struct {
 	shop
 
-	opened time.Time
+	t *step.T
 
 	mu    sync.Mutex
 	takes time.Duration
@@ -172,13 +170,14 @@ type counter struct {
 // fetched is one call of Fetch.
 type fetched struct {
 	keys []int64
-	at   time.Duration
+	at   time.Time
 	ctx  context.Context //nolint:containedctx // a record of what Fetch was given
 }
 
 func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, error) {
+	c.t.Tell("Fetch of %d keys: %v", len(ids), ids[:min(len(ids), 12)])
 	c.mu.Lock()
-	c.calls = append(c.calls, fetched{slices.Clone(ids), time.Since(c.opened), ctx})
+	c.calls = append(c.calls, fetched{slices.Clone(ids), time.Now(), ctx})
 	takes, err := c.takes, c.fails[len(c.calls)]
 	c.mu.Unlock()
 	if takes > 0 {
@@ -243,72 +242,47 @@ func (c *counter) slow(takes time.Duration) {
 	c.takes = takes
 }
 
-// timeline is what Fetch saw.
-func (c *counter) timeline() string {
-	calls := c.seen()
-	if len(calls) == 0 {
-		return "\n\nFetch was never called"
-	}
-	s := "\n\nthe calls of Fetch:"
-	for _, f := range calls {
-		s += fmt.Sprintf("\n  %6v  %d keys: %s", f.at, len(f.keys), list(f.keys[:min(len(f.keys), 12)]))
-	}
-	return s
-}
-
 // loader makes one that asks for the names of 100 products.
-func loader(t *testing.T, maxBatch int) (*nplusone.Loader[int64, string], *counter) {
+func loader(t *step.T, maxBatch int) (*nplusone.Loader[int64, string], *counter) {
 	t.Helper()
-	c := &counter{shop: many(t, 1000, 0, 0, 0, 100), opened: time.Now(), fails: map[int]error{}}
+	c := &counter{shop: many(t, 1000, 0, 0, 0, 100), t: t, fails: map[int]error{}}
 	return nplusone.NewLoader(nplusone.LoaderConfig[int64, string]{Window: window, MaxBatch: maxBatch, Fetch: c.fetch}), c
 }
 
 // A load is a call of Load under way.
 type load struct {
-	key   int64
-	ended chan struct{}
-	took  time.Duration
-	name  string
-	err   error
+	*step.Call[answer]
+
+	key int64
 }
 
-func start(l *nplusone.Loader[int64, string], ctx context.Context, key int64) *load {
-	d := &load{key: key, ended: make(chan struct{})}
-	began := time.Now()
-	go func() {
-		defer close(d.ended)
-		d.name, d.err = l.Load(ctx, key)
-		d.took = time.Since(began)
-	}()
-	synctest.Wait() // so that the loads come in this order
-	return d
+// An answer is what Load returned.
+type answer struct {
+	name string
+	err  error
 }
 
-func startAll(l *nplusone.Loader[int64, string], ctx context.Context, keys ...int64) []*load {
-	var loads []*load
+func start(t *step.T, l *nplusone.Loader[int64, string], ctx context.Context, key int64) load {
+	return load{step.Start(t, func() answer {
+		name, err := l.Load(ctx, key)
+		return answer{name, err}
+	}), key}
+}
+
+// startAll starts one load after the other, so that they come in this order.
+func startAll(t *step.T, l *nplusone.Loader[int64, string], keys ...int64) []load {
+	var loads []load
 	for _, key := range keys {
-		loads = append(loads, start(l, ctx, key))
+		loads = append(loads, start(t, l, t.Context(), key))
 	}
 	return loads
 }
 
-// waits reports whether the load is still under way, once all is quiet.
-func (d *load) waits() bool {
-	synctest.Wait()
-	select {
-	case <-d.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 // names waits for loads and holds each answer against the product's name.
-func names(t *testing.T, c *counter, loads ...*load) {
+func names(t *step.T, loads ...load) {
 	t.Helper()
 	for _, d := range loads {
-		<-d.ended
-		require.NoError(t, d.err, "Load(%d) was expected to return its product's name%s", d.key, c.timeline())
-		require.Equal(t, fmt.Sprintf("product %d", d.key), d.name, "Load(%d) was expected to return %q; it returned %q%s", d.key, fmt.Sprintf("product %d", d.key), d.name, c.timeline())
+		step.NoError(t, d.Result().err, "Load(%d) should return its product's name.", d.key)
+		step.Equal(t, fmt.Sprintf("product %d", d.key), d.Result().name, "Load(%d) returns its own product's name.", d.key)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -63,23 +65,17 @@ type Store struct {
 // table that it needs it runs at most one statement for every MaxParameters different keys, or part of that.
 func (s Store) Orders(ctx context.Context, ids []int64, with With) ([]*Order, error) {
 	found, err := s.orders(ctx, ids)
+	if err == nil && with.Lines {
+		err = s.addLines(ctx, found)
+	}
+	if err == nil && with.Products {
+		err = s.addProducts(ctx, found)
+	}
+	if err == nil && with.Payments {
+		err = s.addPayments(ctx, found)
+	}
 	if err != nil {
 		return nil, err
-	}
-	for _, part := range []struct {
-		wanted bool
-		add    func(context.Context, map[int64]*Order) error
-	}{
-		{with.Lines, s.addLines},
-		{with.Products, s.addProducts},
-		{with.Payments, s.addPayments},
-	} {
-		if !part.wanted {
-			continue
-		}
-		if err := part.add(ctx, found); err != nil {
-			return nil, err
-		}
 	}
 	result := make([]*Order, len(ids))
 	for i, id := range ids {
@@ -92,11 +88,9 @@ func (s Store) orders(ctx context.Context, ids []int64) (map[int64]*Order, error
 	found := map[int64]*Order{}
 	err := s.each(ctx, "SELECT id, customer FROM orders WHERE id IN (…)", ids, func(row *sql.Rows) error {
 		var o Order
-		if err := row.Scan(&o.ID, &o.Customer); err != nil {
-			return err
-		}
+		err := row.Scan(&o.ID, &o.Customer)
 		found[o.ID] = &o
-		return nil
+		return err
 	})
 	return found, err
 }
@@ -152,8 +146,7 @@ func (s Store) addPayments(ctx context.Context, orders map[int64]*Order) error {
 	})
 }
 
-// each runs a query whose IN (…) stands for the keys, as often as they need, and calls scan with every row. A key that
-// comes twice is asked for once.
+// each runs a query whose IN (…) stands for the keys, each once, as often as they need. It calls scan with every row.
 func (s Store) each(ctx context.Context, query string, keys []int64, scan func(*sql.Rows) error) error {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	for chunk := range slices.Chunk(keys, s.MaxParameters) {
@@ -201,8 +194,7 @@ type LoaderConfig[K comparable, V any] struct {
 
 // A Loader makes one Fetch of the loads that come within a window. It is safe for concurrent use.
 type Loader[K comparable, V any] struct {
-	cfg LoaderConfig[K, V]
-
+	cfg  LoaderConfig[K, V]
 	mu   sync.Mutex
 	open *batch[K, V] // takes keys until it is sent; nil if no batch does
 }
@@ -214,10 +206,9 @@ type batch[K comparable, V any] struct {
 	timer   *time.Timer     // sends the batch
 	ctx     context.Context //nolint:containedctx // of the one Fetch; it is no caller's
 	cancel  context.CancelFunc
-
-	done   chan struct{} // closed when values and err are there
-	values map[K]V
-	err    error
+	done    chan struct{} // closed when values and err are there
+	values  map[K]V
+	err     error
 }
 
 // NewLoader returns a Loader. It has nothing that must be closed.
@@ -239,13 +230,11 @@ func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 		return zero, ctx.Err()
 	case <-b.done:
 	}
-	if b.err != nil {
-		return zero, b.err
+	value, ok := b.values[key]
+	if b.err == nil && !ok {
+		return zero, ErrNotFound
 	}
-	if value, ok := b.values[key]; ok {
-		return value, nil
-	}
-	return zero, ErrNotFound
+	return value, b.err
 }
 
 // join puts the key into the open batch, and sends the batch if that makes it full.
@@ -300,6 +289,12 @@ func (l *Loader[K, V]) leave(b *batch[K, V]) {
 }
 
 func (l *Loader[K, V]) fetch(b *batch[K, V]) {
+	defer close(b.done)
+	b.err = errors.New("nplusone: Fetch ended its goroutine") // if it does not return
+	defer func() {
+		if v := recover(); v != nil {
+			b.err = fmt.Errorf("nplusone: Fetch panicked: %v\n\n%s", v, debug.Stack())
+		}
+	}()
 	b.values, b.err = l.cfg.Fetch(b.ctx, slices.Collect(maps.Keys(b.keys)))
-	close(b.done)
 }
