@@ -3,481 +3,296 @@ package putpatch_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
-	"regexp"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/putpatch"
+	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 const (
 	jsonType  = "application/json"
 	mergeType = "application/merge-patch+json"
 	patchType = "application/json-patch+json"
+	plans     = `{"title":"Plans"}`
+	renamed   = `{"title":"New"}`
 )
 
 // A client talks to one store, without a network.
 type client struct {
-	t    *testing.T
+	t    *step.T
 	h    http.Handler
-	last string // the last request that was to change something, and its status
+	x    *interleave.Schedule // nil unless the orders of requests are explored
+	slow bool                 // whether the answer has points too
 }
 
-func newClient(t *testing.T, cfg putpatch.Config) *client {
-	return &client{t: t, h: putpatch.NewHandler(cfg)}
+// inBubble runs a part of a step with an empty store.
+func inBubble(t *testing.T, cfg putpatch.Config, body func(c client)) {
+	t.Helper()
+	step.Bubble(t, func(t *step.T) { body(client{t: t, h: putpatch.NewHandler(cfg)}) })
+}
+
+// inEveryOrder tells a story in every order of its requests, each with an empty store. They come to points when they are
+// sent, in the middle of an editor's body, and when Validate, which wants a title, is asked about something of an editor's.
+func inEveryOrder(t *testing.T, story func(c client)) {
+	t.Helper()
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		story(client{t: t, x: x, h: putpatch.NewHandler(putpatch.Config{Validate: func(document []byte) error {
+			if bytes.Contains(document, []byte("was here")) {
+				x.Point("Validate")
+			}
+			return titled(document)
+		}})})
+	})
+}
+
+// titled is a Validate that wants a title.
+func titled(document []byte) error {
+	if member(string(document), "title") == "" {
+		return errors.New("a document needs a title")
+	}
+	return nil
 }
 
 // An answer is what came back for one request.
 type answer struct {
-	t       *testing.T
-	request string // the request, as failure messages name it
-	path    string
-	status  int
-	header  http.Header
-	body    string
+	t           *step.T
+	request, id string // the request as failures name it, and its document
+	status      int
+	header      http.Header
+	body        string
 }
 
-// send sends one request to a document and waits for its answer. The header fields are names and values in turn.
-func (c *client) send(method, id, body string, header ...string) answer {
-	c.t.Helper()
-	return c.sendFrom(method, id, strings.NewReader(body), body, header...)
-}
-
-// sendFrom is send with a body of any kind, which failure messages describe in the given words.
-func (c *client) sendFrom(method, id string, body io.Reader, words string, header ...string) answer {
-	c.t.Helper()
-	exchange := c.start(method, id, body, words, header...)
-	if !exchange.wait() {
-		exchange.failBlocked(c.t)
+// send sends a request, with a body that failures describe in the given words. The header fields are names and values in
+// turn; an empty value is left out.
+func (c client) send(method, id string, body io.Reader, words string, header ...string) answer {
+	r := httptest.NewRequest(method, "/documents/"+id, body)
+	request := method + " " + r.URL.Path
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i+1] != "" {
+			r.Header.Add(header[i], header[i+1])
+			request += fmt.Sprintf(", %s: %.30s", header[i], header[i+1])
+		}
 	}
-	a := exchange.result(c.t)
 	if method != http.MethodGet && method != http.MethodHead {
-		c.last = fmt.Sprintf("%s was answered %d", a.request, a.status)
+		request += ", with the body " + short(words)
 	}
-	return a
+	recorder := httptest.NewRecorder()
+	var w http.ResponseWriter = recorder
+	if c.slow {
+		w = slowWriter{recorder, c.x}
+	}
+	if c.x == nil { // else the schedule is the story
+		c.t.Tell("%s", request)
+	}
+	c.x.Point("%s", method)
+	c.h.ServeHTTP(w, r)
+	c.x.Note("%d", recorder.Code)
+	return answer{c.t, request, id, recorder.Code, recorder.Result().Header, recorder.Body.String()}
 }
 
-func (c *client) get(id string, header ...string) answer {
-	c.t.Helper()
-	return c.send(http.MethodGet, id, "", header...)
+// A slowWriter has a point wherever the handler sets a field.
+type slowWriter struct {
+	http.ResponseWriter
+	x *interleave.Schedule
 }
 
-func (c *client) put(id, document string, header ...string) answer {
-	c.t.Helper()
-	return c.send(http.MethodPut, id, document, append([]string{"Content-Type", jsonType}, header...)...)
+func (w slowWriter) Header() http.Header {
+	w.x.Point("a field of the answer")
+	return w.ResponseWriter.Header()
 }
 
-// merge sends a merge patch.
-func (c *client) merge(id, patch string, header ...string) answer {
-	c.t.Helper()
-	return c.send(http.MethodPatch, id, patch, append([]string{"Content-Type", mergeType}, header...)...)
+// do is send with a body of a type, in which a JSON patch may be short.
+func (c client) do(method, id, kind, body string, header ...string) answer {
+	body = ops(body)
+	return c.send(method, id, strings.NewReader(body), body, append([]string{"Content-Type", kind}, header...)...)
 }
 
-// patch sends a JSON patch.
-func (c *client) patch(id, patch string, header ...string) answer {
-	c.t.Helper()
-	return c.send(http.MethodPatch, id, patch, append([]string{"Content-Type", patchType}, header...)...)
-}
+func (c client) get(id string, h ...string) answer      { return c.do("GET", id, "", "", h...) }
+func (c client) put(id, doc string, h ...string) answer { return c.do("PUT", id, jsonType, doc, h...) }
 
-// given puts a document that a step starts from. Whether PUT answers as it should is the first step's question, so any
-// answer that is no failure will do here.
-func (c *client) given(id, document string) {
+func (c client) merge(id, p string, h ...string) answer { return c.do("PATCH", id, mergeType, p, h...) }
+func (c client) patch(id, p string) answer              { return c.do("PATCH", id, patchType, p) }
+
+// given puts a document that a step starts from, and returns what GET says of it. Any answer that is no failure will do.
+func (c client) given(id, document string) answer {
 	c.t.Helper()
 	a := c.put(id, document)
-	if a.status >= 400 {
-		a.fail("The step cannot begin", "needed a document to start from; got %s", a.describe())
-	}
+	a.check(a.status < 400, "A document to start from should be taken; got %s", a.outcome())
+	return c.get(id)
 }
 
-// reads checks that a GET returns the very bytes.
-func (c *client) reads(id, want, why string) answer {
+// cheap is do, and expects that it allocates no more than its size allows.
+func (c client) cheap(method, id, kind, body string) answer {
 	c.t.Helper()
-	a := c.get(id)
-	a.request += " after " + c.last
-	a.expect(why, http.StatusOK)
-	if a.body != want {
-		a.fail("GET returned other bytes than it should",
-			"expected the very bytes\n  %s\nsince %s; got\n  %s", short(want), why, short(a.body))
-	}
+	size := len(ops(body)) + len(c.get(id).body)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a := c.do(method, id, kind, body)
+	runtime.ReadMemStats(&after)
+	cost, limit := after.TotalAlloc-before.TotalAlloc, uint64(16<<20+size<<10)
+	a.check(cost <= limit, "Expected at most %d MiB of memory to be allocated, which is 16 MiB and 1 KiB for each byte of "+
+		"body and document (%d bytes); it was %d MiB", limit>>20, size, cost>>20)
 	return a
 }
 
-// holds checks that a GET returns a document of the same JSON value, whatever its order and white space. Numbers are
-// the same only if they are spelled the same.
-func (c *client) holds(id, want, why string) answer {
+// reads expects that GET returns these very bytes.
+func (c client) reads(id, want, why string) answer {
 	c.t.Helper()
-	a := c.get(id)
-	a.request += " after " + c.last
-	a.expect(why, http.StatusOK)
-	if !sameJSON(want, a.body) {
-		a.fail("The document is not as it should be",
-			"expected the document\n  %s\nsince %s; got\n  %s", short(want), why, short(a.body))
-	}
+	a := c.get(id).expect(why, 200)
+	a.check(a.body == want, "Since %s, GET should return the bytes\n  %s\nIt returns\n  %s", why, short(want), short(a.body))
 	return a
 }
 
-// expect checks the status. A list of several leaves the choice to the server.
+// holds expects that GET returns a document of the same JSON value, in any order and layout.
+func (c client) holds(id, want, why string) answer {
+	c.t.Helper()
+	a := c.get(id).expect(why, 200)
+	a.check(sameJSON(want, a.body), "Since %s, GET should return the document\n  %s\nIt returns\n  %s", why, short(want), short(a.body))
+	return a
+}
+
+// changed expects that GET returns a new document with an ETag of its own.
+func (c client) changed(a, before answer, want, why string) {
+	c.t.Helper()
+	a.done(why)
+	now := c.holds(a.id, want, fmt.Sprintf("it was %s, and %s", short(before.body), why))
+	now.check(now.body == before.body || now.etag("it is new") != before.tag(), "Expected a new ETag; got %s as before", now.tag())
+	c.truthful(a)
+}
+
+// truthful expects that an ETag in the answer to a PUT or PATCH is the one that GET shows.
+func (c client) truthful(a answer) {
+	c.t.Helper()
+	now := c.get(a.id).tag()
+	a.check(a.tag() == "" || a.tag() == now, "The ETag is optional here, and is the new document's; got %s, and GET says %s", a.tag(), now)
+}
+
+// refused expects a status, and that the document is as it was before, or absent if it was.
+func (c client) refused(a, before answer, want int, why string) {
+	c.t.Helper()
+	a.expect(why, want)
+	now := c.get(a.id)
+	a.check(now.status == before.status && (now.status == 404 || now.body == before.body && now.tag() == before.tag()),
+		"Expected that a change is made as a whole or not at all. After %d the document should be as it was,\n  %s %s\nIt is\n  %s %s",
+		a.status, before.outcome(), before.tag(), now.outcome(), now.tag())
+}
+
+// check stops the step unless ok, and names the request.
+func (a answer) check(ok bool, sentence string, args ...any) {
+	a.t.Helper()
+	step.Expect(a.t, ok, "%s\nThe request: %s", fmt.Sprintf(sentence, args...), a.request)
+}
+
+// expect expects one of these statuses.
 func (a answer) expect(why string, status ...int) answer {
 	a.t.Helper()
-	if slices.Contains(status, a.status) {
-		return a
-	}
-	a.fail("The answer is "+statusText(a.status), "expected %s, since %s; got %s", statuses(status), why, a.describe())
+	want := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(status), "[]")), " or ")
+	a.check(slices.Contains(status, a.status), "Expected %s, since %s; got %s", want, why, a.outcome())
 	return a
 }
 
-// fail ends the step. The last line of the message is the command that repeats it.
-func (a answer) fail(headline, format string, args ...any) {
+// done expects that a document which was there has been replaced or patched.
+func (a answer) done(why string) {
 	a.t.Helper()
-	fail(a.t, headline, a.request+":\n"+fmt.Sprintf(format, args...))
-}
-
-func fail(t *testing.T, headline, message string) {
-	t.Helper()
-	t.Fatalf("%s.\n%s\nagain: go test -run '^%s$' ./kata/putpatch", headline, message, t.Name())
-}
-
-// describe gives the status and, if the server said why, its reason.
-func (a answer) describe() string {
-	var problem struct {
-		Detail string `json:"detail"`
-	}
-	if json.Unmarshal([]byte(a.body), &problem) == nil && a.status >= 400 && problem.Detail != "" {
-		return fmt.Sprintf("%s (%s)", statusText(a.status), short(problem.Detail))
-	}
-	return statusText(a.status)
+	a.expect(why, 200, 204)
 }
 
 func (a answer) accepted() bool { return a.status >= 200 && a.status < 300 }
+func (a answer) tag() string    { return a.header.Get("ETag") }
 
-// strongTag is the syntax of RFC 9110 §8.8.3, without the mark of a weak one.
-var strongTag = regexp.MustCompile(`^"[\x21\x23-\x7e\x80-\xff]*"$`)
+func (a answer) outcome() string {
+	return fmt.Sprintf("%d %s: %s", a.status, http.StatusText(a.status), short(a.body))
+}
 
-// etag checks that the answer has a strong ETag, says why if it has none, and returns it.
+// etag expects a strong ETag (RFC 9110 §8.8.3), and returns it.
 func (a answer) etag(why string) string {
 	a.t.Helper()
-	tag := a.header.Get("ETag")
-	if !strongTag.MatchString(tag) {
-		a.fail("There is no strong ETag", `expected a strong ETag, like "v1" with its quotes and without W/, since %s; got %s`,
-			why, short(tag))
-	}
-	return tag
+	inner := strings.TrimSuffix(strings.TrimPrefix(a.tag(), `"`), `"`)
+	a.check(a.tag() == `"`+inner+`"` && !strings.ContainsAny(inner, "\" \t"),
+		`Expected a strong ETag, like "v1" with its quotes and without W/, since %s; got %s`, why, short(a.tag()))
+	return a.tag()
 }
 
-// longTag is a tag that failure messages cut.
-var longTag = regexp.MustCompile(`"([^"]{8})[^"]{8,}"`)
-
-// truthful checks what the answer to a write says about the document against what a GET says.
-func (c *client) truthful(a answer) {
-	c.t.Helper()
-	now := c.get(a.path)
-	if tag := a.header.Get("ETag"); tag != "" && tag != now.header.Get("ETag") {
-		a.fail("The answer has the ETag of no document",
-			"an ETag is optional here, and is that of the new document; got ETag %s, and GET says %s",
-			tag, now.header.Get("ETag"))
-	}
-	if a.request != "" && strings.HasPrefix(a.request, http.MethodPatch) && a.status == http.StatusOK &&
-		a.body != "" && !sameJSON(now.body, a.body) {
-		a.fail("The answer has another document than GET",
-			"a body is optional here, and is the new document; got %s, and GET says %s", short(a.body), short(now.body))
-	}
-}
-
-// problem checks that the answer is a problem of RFC 9457.
-func (a answer) problem() {
+// ofType expects a media type.
+func (a answer) ofType(want string) {
 	a.t.Helper()
-	kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	if err != nil || kind != "application/problem+json" {
-		a.fail("The answer is not a problem", "expected the answer %s to have the type application/problem+json; got %q",
-			statusText(a.status), a.header.Get("Content-Type"))
+	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	a.check(kind == want, "Expected %d to have the type %s; got %q", a.status, want, a.header.Get("Content-Type"))
+}
+
+// problem expects that the answer is a problem of RFC 9457.
+func (a answer) problem() answer {
+	a.t.Helper()
+	a.ofType("application/problem+json")
+	status, title := member(a.body, "status"), member(a.body, "title")
+	a.check(status == fmt.Sprint(a.status) && strings.HasPrefix(title, `"`) && title != `""`,
+		`Expected a problem with "status": %d and a "title"; got %s`, a.status, short(a.body))
+	return a
+}
+
+// lists reports whether a list field has all these elements.
+func (a answer) lists(field string, elements ...string) bool {
+	list := strings.ToLower("," + strings.ReplaceAll(strings.Join(a.header.Values(field), ","), " ", "") + ",")
+	return !slices.ContainsFunc(elements, func(e string) bool { return !strings.Contains(list, ","+strings.ToLower(e)+",") })
+}
+
+type reader func(p []byte) (int, error)
+
+func (r reader) Read(p []byte) (int, error) { return r(p) }
+
+// ops writes out a JSON patch in short: operations are apart by "; ", and each is "op path", "op path value", or "move from
+// path". What has not this form stays as it is.
+func ops(list string) string {
+	if !strings.Contains(list, " ") || strings.ContainsAny(list[:1], ` [{"`) {
+		return list
 	}
-	var members map[string]any
-	if err := json.Unmarshal([]byte(a.body), &members); err != nil {
-		a.fail("The answer is not a problem", "expected the answer %s to have a JSON object for its body; got %q",
-			statusText(a.status), short(a.body))
-	}
-	if status, ok := members["status"].(float64); !ok || int(status) != a.status {
-		a.fail("The problem has another status", `expected "status": %d in the problem, as in the status line; got %s`,
-			a.status, short(a.body))
-	}
-	if title, ok := members["title"].(string); !ok || title == "" {
-		a.fail("The problem has no title", `expected a "title" in the problem; got %s`, short(a.body))
-	}
-	if kind, sent := members["type"]; sent {
-		if _, ok := kind.(string); !ok {
-			a.fail("The problem's type is no reference", `expected "type" to be left out or a string; got %s`, short(a.body))
+	var all []string
+	for one := range strings.SplitSeq(list, "; ") {
+		words, format := append(strings.SplitN(one, " ", 3), ""), `{"op":%q,"path":%q,"value":%s}`
+		switch words[0] {
+		case "move", "copy":
+			format = `{"op":%q,"from":%q,"path":%q}`
+		case "remove":
+			format = `{"op":%q,"path":%q}%s`
 		}
+		all = append(all, fmt.Sprintf(format, words[0], words[1], words[2]))
 	}
-}
-
-// An exchange is a request on its way.
-type exchange struct {
-	done     chan struct{}
-	request  string
-	path     string
-	recorder *httptest.ResponseRecorder
-	panicked string
-}
-
-// start sends a request in a goroutine of its own.
-func (c *client) start(method, id string, body io.Reader, words string, header ...string) *exchange {
-	r := httptest.NewRequest(method, "/documents/"+id, body)
-	var shown []string
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Add(header[i], header[i+1])
-		if header[i] == "Content-Type" {
-			shown = append(shown, header[i+1])
-		} else {
-			shown = append(shown, header[i]+": "+longTag.ReplaceAllString(header[i+1], `"$1…"`))
-		}
-	}
-	e := &exchange{
-		done:     make(chan struct{}),
-		request:  method + " " + r.URL.Path,
-		path:     id,
-		recorder: httptest.NewRecorder(),
-	}
-	if len(shown) > 0 {
-		e.request += " (" + strings.Join(shown, ", ") + ")"
-	}
-	switch {
-	case words != "":
-		e.request += " with " + short(words)
-	case method == http.MethodPut || method == http.MethodPatch:
-		e.request += " with an empty body"
-	}
-	go func() {
-		defer close(e.done)
-		defer func() {
-			if p := recover(); p != nil {
-				e.panicked = fmt.Sprintf("%v%s", p, places(string(debug.Stack())))
-			}
-		}()
-		c.h.ServeHTTP(e.recorder, r)
-	}()
-	return e
-}
-
-// wait waits for the answer. It returns false if there will be none.
-func (e *exchange) wait() bool { return settled(e.done) }
-
-// settled waits until done is closed. It returns false as soon as every other goroutine waits for another, since then it
-// never will be. The ticks say when to look; what is found decides, and never the time that has passed.
-func settled(done <-chan struct{}) bool {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	var stacks []byte
-	for looks := 0; looks < 2; {
-		select {
-		case <-done:
-			return true
-		case <-tick.C:
-		}
-		if stacks = allStacks(stacks); othersWait(stacks) {
-			looks++
-		} else {
-			looks = 0
-		}
-	}
-	select {
-	case <-done: // it came just before the last look
-		return true
-	default:
-		return false
-	}
-}
-
-// result returns the answer of an exchange that is done.
-func (e *exchange) result(t *testing.T) answer {
-	t.Helper()
-	if e.panicked != "" {
-		fail(t, "The handler panicked", e.request+":\nexpected an answer; the handler panicked: "+e.panicked)
-	}
-	return answer{
-		t: t, request: e.request, path: e.path,
-		status: e.recorder.Code, header: e.recorder.Result().Header, body: e.recorder.Body.String(),
-	}
-}
-
-func (e *exchange) failBlocked(t *testing.T) {
-	t.Helper()
-	var blocked strings.Builder
-	for stack := range strings.SplitSeq(string(allStacks(nil)), "\n\n") {
-		if where := places(stack); where != "" {
-			header, _, _ := strings.Cut(stack, "\n")
-			fmt.Fprintf(&blocked, "\n  %s%s", header, where)
-		}
-	}
-	fail(t, "The request got no answer", e.request+":\nexpected an answer; all goroutines wait for each other: "+
-		"is a lock still held, or a channel never served?"+blocked.String())
-}
-
-// places returns the lines of a stack that are in the solution.
-func places(stack string) string {
-	var found strings.Builder
-	for line := range strings.Lines(stack) {
-		line, _, _ = strings.Cut(strings.TrimSpace(line), " +0x")
-		_, file, ok := strings.Cut(line, "/putpatch/")
-		if ok && strings.Contains(file, ".go:") && !strings.Contains(file, "_test.go:") {
-			found.WriteString("\n  at " + file)
-		}
-	}
-	return found.String()
-}
-
-// waiting are the states of a goroutine, in the runtime's words, that only another goroutine can end. A state of
-// "semacquire" is not one, since the runtime's own locks show as it.
-var waiting = [][]byte{[]byte("chan "), []byte("select"), []byte("sync.")}
-
-// othersWait reports whether every goroutine but the caller's, whose stack comes first, waits for another.
-func othersWait(stacks []byte) bool {
-	_, others, _ := bytes.Cut(stacks, []byte("\n\n"))
-	for stack := range bytes.SplitSeq(others, []byte("\n\n")) {
-		_, state, _ := bytes.Cut(stack, []byte("["))
-		waits := slices.ContainsFunc(waiting, func(w []byte) bool { return bytes.HasPrefix(state, w) })
-		// Two goroutines are in settled when a request waits in the middle for another one. The step waits, even while
-		// it looks; the request in the middle goes on when it has looked often enough.
-		if bytes.Contains(stack, []byte("putpatch_test.settled(")) {
-			waits = bytes.Contains(stack, []byte("testing.tRunner("))
-		}
-		if !waits {
-			return false
-		}
-	}
-	return true
-}
-
-// allStacks returns the stacks of all goroutines, in buf if it is large enough.
-func allStacks(buf []byte) []byte {
-	for buf = buf[:cap(buf)]; ; buf = make([]byte, 2*len(buf)+1<<16) {
-		if n := runtime.Stack(buf, true); n < len(buf) {
-			return buf[:n]
-		}
-	}
-}
-
-// An endless body counts what is read of it. It ends after a megabyte all the same, lest a server that reads everything
-// takes the test with it.
-type endless struct{ read int }
-
-const endlessBytes = 1 << 20
-
-func (b *endless) Read(p []byte) (int, error) {
-	if b.read == 0 && len(p) > 0 {
-		p[0] = '"'
-		b.read = 1
-		return 1, nil
-	}
-	if b.read >= endlessBytes {
-		return 0, io.EOF
-	}
-	n := copy(p, bytes.Repeat([]byte("x"), min(len(p), endlessBytes-b.read)))
-	b.read += n
-	return n, nil
-}
-
-// A broken body is cut off by a lost connection after the text.
-func broken(text string) io.Reader {
-	return io.MultiReader(strings.NewReader(text), errorReader{})
-}
-
-type errorReader struct{}
-
-func (errorReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-// A pausing body calls pause once, when half of it has arrived.
-func pausing(text string, pause func()) io.Reader {
-	half := len(text) / 2
-	return io.MultiReader(strings.NewReader(text[:half]), &hook{pause: pause}, strings.NewReader(text[half:]))
-}
-
-type hook struct{ pause func() }
-
-func (h *hook) Read([]byte) (int, error) {
-	h.pause()
-	return 0, io.EOF // the end of this part
-}
-
-// A timeline is what two clients did, in two columns.
-type timeline struct {
-	left, right string
-	lines       []string
-}
-
-func newTimeline(left, right string) *timeline {
-	return &timeline{left: left, right: right}
-}
-
-func (l *timeline) add(who, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if who == l.right {
-		text = strings.Repeat(" ", 38) + text
-	}
-	l.lines = append(l.lines, fmt.Sprintf("  %2d  %s", len(l.lines)+1, text))
-}
-
-func (l *timeline) String() string {
-	return fmt.Sprintf("\n      %-38s%s\n%s", l.left, l.right, strings.Join(l.lines, "\n"))
+	return "[" + strings.Join(all, ",") + "]"
 }
 
 // sameJSON reports whether two texts are the same JSON value, with numbers compared as they are spelled.
 func sameJSON(a, b string) bool {
-	x, errX := decodeJSON(a)
-	y, errY := decodeJSON(b)
-	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
-}
-
-func decodeJSON(text string) (any, error) {
-	if !json.Valid([]byte(text)) {
-		return nil, fmt.Errorf("no JSON value: %q", short(text))
+	decode := func(text string) (v any) {
+		dec := json.NewDecoder(strings.NewReader(text))
+		dec.UseNumber()
+		_ = dec.Decode(&v) // it is valid
+		return v
 	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	var v any
-	err := dec.Decode(&v)
-	return v, err
+	return json.Valid([]byte(a)) && json.Valid([]byte(b)) && reflect.DeepEqual(decode(a), decode(b))
 }
 
-// member returns a member of a JSON object as it is spelled.
+// member returns a member of a JSON object as it is spelled, or "".
 func member(object, name string) string {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(object), &members); err != nil {
-		return ""
-	}
+	_ = json.Unmarshal([]byte(object), &members) // none if it is no object
 	return string(members[name])
-}
-
-func statuses(list []int) string {
-	var words []string
-	for _, s := range list {
-		words = append(words, statusText(s))
-	}
-	return strings.Join(words, " or ")
-}
-
-func statusText(status int) string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
 // short makes a text fit a line.
 func short(text string) string {
-	const longest = 100
-	text = strings.ReplaceAll(text, "\n", "⏎")
-	if text == "" {
-		return "(nothing)"
-	}
-	if len(text) <= longest {
+	if text = strings.ReplaceAll(text, "\n", "⏎"); len(text) <= 100 {
 		return text
 	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:longest], ""), len(text))
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:100], ""), len(text))
 }

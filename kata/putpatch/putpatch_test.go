@@ -1,672 +1,535 @@
 package putpatch_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
+	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/putpatch"
+	"github.com/backend-kata/dojo/pkg/apart"
 )
 
 // PUT creates a document or replaces it whole, and GET returns the very bytes that were put.
 // To repeat a PUT changes nothing.
 func TestPutCreatesAndReplaces(t *testing.T) {
-	c := newClient(t, putpatch.Config{})
-	first := `{ "title": "Plans",  "pages": 1.0, "draft": true }` + "\n"
-	second := `{"title":"Plans, again"}`
-
-	a := c.put("1", first).expect("there was no such document, and PUT created it", http.StatusCreated)
-	if location := a.header.Get("Location"); location != "" {
-		base := &url.URL{Scheme: "http", Host: "example.com", Path: "/documents/1"} // the host of the request
-		if at, err := base.Parse(location); err != nil || at.Host != base.Host || at.Path != base.Path {
-			a.fail("The Location is of another document",
-				"a Location is optional, and is /documents/1; got %q", location)
-		}
-	}
-	got := c.reads("1", first, "GET returns what the last PUT sent, white space included")
-	if kind := got.header.Get("Content-Type"); !strings.HasPrefix(kind, jsonType) {
-		got.fail("The document has another type", "expected Content-Type %s; got %q", jsonType, kind)
-	}
-
-	replaced := []int{http.StatusOK, http.StatusNoContent}
-	c.put("1", second).expect("the document existed, and PUT replaced it", replaced...)
-	c.reads("1", second, `PUT replaces the whole document, and the new one has no "pages" and no "draft"`)
-	for range 3 {
-		c.put("1", second).expect("PUT is idempotent: the same again is no conflict", replaced...)
+	inBubble(t, putpatch.Config{}, func(c client) {
+		first, second := `{ "title": "Plans",  "pages": 1.0, "draft": true }`+"\n", `{"title":"Plans, again"}`
+		c.put("1", first).expect("there was no such document, and PUT created it", 201)
+		c.reads("1", first, "GET returns what the last PUT sent, white space included").ofType(jsonType)
+		c.put("1", second).done("the document existed, and PUT replaced it")
+		c.reads("1", second, `PUT replaces the whole document, and the new one has no "pages" and no "draft"`)
+		c.put("1", second).done("PUT is idempotent: the same again is no conflict")
 		c.reads("1", second, "PUT is idempotent: the same again changes nothing")
-	}
 
-	c.get("2").expect("only /documents/1 was put", http.StatusNotFound)
-	c.put("2", first).expect("there was no /documents/2, and PUT created it", http.StatusCreated)
-	c.reads("2", first, "each document has its own state")
-	c.reads("1", second, "a PUT to /documents/2 is none to /documents/1")
-
-	newClient(t, putpatch.Config{}).get("1").expect("each call of NewHandler makes an empty store", http.StatusNotFound)
-
-	head := c.send(http.MethodHead, "1", "").expect("HEAD answers as GET does", http.StatusOK)
-	if kind := head.header.Get("Content-Type"); kind != got.header.Get("Content-Type") {
-		head.fail("HEAD has other fields than GET", "expected Content-Type %q as GET has; got %q",
-			got.header.Get("Content-Type"), kind)
-	}
-	c.send(http.MethodHead, "3", "").expect("HEAD answers as GET does", http.StatusNotFound)
-
-	for i, tt := range []struct{ document, why string }{
-		{`[1, 2]`, "an array is a JSON value"},
-		{`"plain"`, "a string is a JSON value (RFC 8259 §2)"},
-		{`null`, "null is a JSON value, and not the same as no document"},
-		{`12345678901234567890.10`, "a number is a JSON value, and stays as it is spelled"},
-		{`{"html":"<b>&</b>", "more":"\u003cb\u003e"}`, "what a server escapes is up to whoever sent the document"},
-		{` {} `, "an empty object is a JSON value"},
-	} {
-		id := fmt.Sprintf("value-%d", i)
-		c.put(id, tt.document).expect(tt.why, http.StatusCreated)
-		c.reads(id, tt.document, tt.why)
-	}
+		c.do("HEAD", "1", "", "").expect("HEAD answers as GET does", 200).ofType(jsonType)
+		c.do("HEAD", "3", "", "").expect("HEAD answers as GET does", 404)
+		for i, document := range []string{
+			`[1, 2]`, `"plain"`, `""`, `null`, `false`, `12345678901234567890.10`, ` {} `, `{"html":"<b>&</b>", "more":"\u003cb\u003e"}`,
+		} {
+			id, why := fmt.Sprint("Value-", i), "any JSON value is a document (RFC 8259), and stays as it is spelled"
+			c.put(id, document).expect(why, 201)
+			c.reads(id, document, why)
+			c.get(strings.ToLower(id)).expect("an id in small letters is another one", 404)
+		}
+		c.reads("1", second, "a PUT to another document is none to this one")
+	})
+	inBubble(t, putpatch.Config{}, func(c client) { c.get("1").expect("each call of NewHandler makes an empty store", 404) })
 }
 
 // A strong ETag names each state of a document, and a client that still has that state is told 304.
 // An answer to PUT carries an ETag only if it is the one that GET will show.
 func TestValidators(t *testing.T) {
-	c := newClient(t, putpatch.Config{})
-	one, other := `{"title":"Plans"}`, `{"title":"Other plans"}`
-	c.given("1", one)
+	inBubble(t, putpatch.Config{}, func(c client) {
+		const needed = "a client compares it to see whether the document is still the same"
+		tag := c.given("1", plans).etag(needed)
+		c.given("2", `{"title":"Other plans"}`)
+		validates := func(want int, why string, tags ...string) { // several in one text are several lines of the field
+			c.t.Helper()
+			for _, list := range tags {
+				header := strings.Split("If-None-Match|"+strings.ReplaceAll(list, "; ", "|If-None-Match|"), "|")
+				for _, method := range []string{"GET", "HEAD"} {
+					a := c.do(method, "1", "", "", header...).expect(why, want)
+					a.check(a.tag() == tag, "Expected the ETag %s as before, since nobody has written the document; got %s", tag, a.tag())
+					a.check(want == 200 || a.body == "", "Expected no body, since the client has it already; got %s", short(a.body))
+				}
+			}
+		}
+		validates(304, "the client has this very state", tag)
+		validates(304, "If-None-Match compares weakly (RFC 9110 §13.1.2)", "W/"+tag)
+		validates(304, "the list has the document's tag", `"other", `+tag, tag+`,"other"`, `"other"; `+tag)
+		validates(304, "the client has some state, and * stands for any", "*")
+		validates(200, "none of the client's states is this one", `"other"`, `"other", W/"another"`, "")
+		seen := map[string]string{tag: plans}
+		for _, tt := range []struct{ document, why string }{
+			{`{"title":"Plant"}`, "the document was replaced by another one of the same length"},
+			{`{"title":"Platn"}`, "the document was replaced by one of the same letters"},
+			{`{"title":"Other plans"}`, "the document was replaced by another"},
+			{`{"title": "Other plans"}`, "a strong ETag changes with every byte, a blank included (RFC 9110 §8.8.1)"},
+			{`{"title":"Other plans","n":1}`, "the document has one member more"},
+			{`{"title":"Other plans","n":1.0}`, "1 and 1.0 are different bytes"},
+		} {
+			c.truthful(c.put("1", tt.document))
+			now := c.get("1", "If-None-Match", tag).expect("the client's state is an old one: "+tt.why, 200)
+			document, old := seen[now.etag(needed)]
+			now.check(!old, "Expected a new ETag, since %s; got the ETag of %s", tt.why, document)
+			seen[now.tag()] = tt.document
+		}
+		c.truthful(c.put("3", plans))
+		c.get("none", "If-None-Match", "*").expect("where the answer is 404 anyway, no condition is looked at (RFC 9110 §13.2.1)", 404)
+	})
+}
 
-	const needed = "a client compares it to see whether the document is still the same"
-	tag := c.get("1").etag(needed)
-	if again := c.get("1").etag(needed); again != tag {
-		c.get("1").fail("The ETag changed by itself", "expected ETag %s, since nobody changed the document; got %s", tag, again)
+// makes expects what patches make of documents. A case is a document, a patch, and what it makes.
+func (c client) makes(kind, why string, cases ...string) {
+	c.t.Helper()
+	for triple := range slices.Chunk(cases, 3) {
+		before := c.given("1", triple[0])
+		c.changed(c.do("PATCH", "1", kind, triple[1]), before, triple[2], why)
 	}
-	for _, tt := range []struct {
-		header []string
-		want   int
-		why    string
-	}{
-		{[]string{"If-None-Match", tag}, 304, "the client has this very state"},
-		{[]string{"If-None-Match", "W/" + tag}, 304, "If-None-Match compares weakly (RFC 9110 §13.1.2)"},
-		{[]string{"If-None-Match", `"other", ` + tag}, 304, "the list has the document's tag"},
-		{[]string{"If-None-Match", tag + `,"other"`}, 304, "the list has the document's tag"},
-		{[]string{"If-None-Match", `"other"`, "If-None-Match", tag}, 304, "several lines of a field are one list (RFC 9110 §5.3)"},
-		{[]string{"If-None-Match", "*"}, 304, "the client has some state, and * stands for any"},
-		{[]string{"If-None-Match", `"other"`}, 200, "the client has another state"},
-		{[]string{"If-None-Match", `"other", W/"another"`}, 200, "none of the client's states is this one"},
-		{nil, 200, "the client has nothing"},
-	} {
-		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			a := c.send(method, "1", "", tt.header...).expect(tt.why, tt.want)
-			if got := a.etag("304 has the fields that 200 would have (RFC 9110 §15.4.5)"); got != tag {
-				a.fail("The answer has another ETag", "expected ETag %s, with status %d too; got %s", tag, tt.want, got)
-			}
-			if tt.want == http.StatusNotModified && a.body != "" {
-				a.fail("304 has a body", "expected no body, since the client has it already; got %s", short(a.body))
-			}
-		}
-	}
-
-	tags := map[string]string{one: tag}
-	for _, tt := range []struct{ document, why string }{
-		{`{"title":"Plant"}`, "the document was replaced by another one of the same length"},
-		{other, "the document was replaced by another"},
-		{`{"title": "Other plans"}`, "a strong ETag changes with every byte, a blank included (RFC 9110 §8.8.1)"},
-		{`{"title":"Other plans","n":1}`, "the document has one member more"},
-		{`{"title":"Other plans","n":1.0}`, "1 and 1.0 are different bytes"},
-	} {
-		a := c.put("1", tt.document)
-		now := c.get("1", "If-None-Match", tag).expect("the client's state is an old one: "+tt.why, http.StatusOK)
-		if now.body != tt.document {
-			now.fail("GET returned other bytes than it should", "expected %s; got %s", short(tt.document), short(now.body))
-		}
-		for document, old := range tags {
-			if now.etag(needed) == old {
-				now.fail("Two states have one ETag", "expected a new ETag, since %s; got %s, which is the ETag of %s too",
-					tt.why, old, document)
-			}
-		}
-		tags[tt.document] = now.etag(needed)
-		c.truthful(a)
-	}
-	c.truthful(c.put("2", one))
-	c.get("3", "If-None-Match", "*").expect("conditions are not looked at where the answer is 404 anyway (RFC 9110 §13.2.1)",
-		http.StatusNotFound)
 }
 
 // A merge patch changes what it names and leaves every other value as it was spelled.
 // It follows RFC 7396, in arrays and at the top of a document too.
 func TestMergePatch(t *testing.T) {
-	c := newClient(t, putpatch.Config{})
-	patched := []int{http.StatusOK, http.StatusNoContent}
-	c.given("1", `{"title":"Plans","author":{"name":"Ann","mail":"ann@example.com"},"tags":["a","b"]}`)
-	before := c.get("1").header.Get("ETag")
-	a := c.merge("1", `{"title":"Our plans","author":{"mail":null,"phone":"1"},"tags":["c"]}`)
-	a.expect("the document exists, and the patch fits any", patched...)
-	now := c.holds("1", `{"title":"Our plans","author":{"name":"Ann","phone":"1"},"tags":["c"]}`,
-		`it was {"title":"Plans","author":{"name":"Ann","mail":"ann@example.com"},"tags":["a","b"]}, and a merge patch `+
-			"replaces members that it names, removes those that it names null, and keeps the others")
-	if now.etag("PATCH made a new state") == before {
-		now.fail("Two states have one ETag", "expected a new ETag after the PATCH; got %s as before", before)
-	}
-	c.truthful(a)
-
-	for i, tt := range []struct{ document, patch, want, why string }{
-		// RFC 7396, appendix A, in its order.
-		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`, "a member that exists is replaced"},
-		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`, "a member that does not exist is added"},
-		{`{"a":"b"}`, `{"a":null}`, `{}`, "null removes a member"},
-		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`, "null removes the one member that it is given for"},
-		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`, "a string takes the place of an array"},
-		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`, "an array takes the place of a string"},
-		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`, "objects are merged, and to remove nothing is fine"},
-		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`, "an array is replaced whole"},
-		{`["a","b"]`, `["c","d"]`, `["c","d"]`, "a document that is an array is replaced whole"},
-		{`{"a":"b"}`, `["c"]`, `["c"]`, "an array takes the place of the document"},
-		{`{"a":"foo"}`, `null`, `null`, "a patch that is null is no object, so it is the new document"},
-		{`{"a":"foo"}`, `"bar"`, `"bar"`, "a patch that is a string is no object, so it is the new document"},
-		{`{"e":null}`, `{"a":1}`, `{"e":null,"a":1}`, "a null that was in the document stays"},
-		{`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`, "an object is merged into an empty one where there was none"},
-		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`, "null is not stored, however deep in new objects"},
-		// What the appendix leaves to the text.
-		{`{}`, `{"a":[{"b":null}]}`, `{"a":[{"b":null}]}`, "an array is taken as it is, so a null inside an array stays"},
-		{`{"a":[]}`, `[{"b":null}]`, `[{"b":null}]`, "an array is taken as it is, so a null inside an array stays"},
-		{`null`, `{"a":1}`, `{"a":1}`, "null is a document, and no object"},
-		{`{"a":{"b":1}}`, `{"a":{}}`, `{"a":{"b":1}}`, "an empty object names nothing"},
-		{`{"a":null}`, `{"a":{"b":1}}`, `{"a":{"b":1}}`, "an object is merged into an empty one where there was null"},
-		{` {"a":1}` + "\n", ` {"b":2} `, `{"a":1,"b":2}`, "white space around a JSON value means nothing"},
-		{`{"a":1}`, `{"html":"<b>&"}`, `{"a":1,"html":"<b>&"}`, "a string may be escaped in any way"},
-	} {
-		id := fmt.Sprintf("case-%d", i)
-		c.given(id, tt.document)
-		a := c.merge(id, tt.patch).expect(tt.why, patched...)
-		c.holds(id, tt.want, fmt.Sprintf("%s was patched with %s, and %s", tt.document, tt.patch, tt.why))
-		c.truthful(a)
-	}
-
-	numbers := []string{"9007199254740993", "1.0", "1E2", "-0.0", "123456789012345678901234567890.12345"}
-	for i, number := range numbers {
-		id := fmt.Sprintf("number-%d", i)
-		c.given(id, `{"n":`+number+`,"deep":[{"n":`+number+`}],"other":1}`)
-		a := c.merge(id, `{"other":`+number+`}`).expect("the patch fits", patched...)
-		now := c.get(id)
-		for _, name := range []string{"n", "other"} {
-			if got := member(now.body, name); got != number {
-				a.fail("A number is spelled otherwise", "expected %q to be the number %s as it was sent; got %s", name, number, got)
-			}
+	inBubble(t, putpatch.Config{}, func(c client) {
+		// All cases of RFC 7396, appendix A, and what they leave to the text.
+		c.makes(mergeType, "a member is replaced or added", `{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`, `{"a":"b"}`, `{"b":1}`, `{"a":"b","b":1}`)
+		c.makes(mergeType, "null removes one member", `{"a":"b"}`, `{"a":null}`, `{}`, `{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`)
+		c.makes(mergeType, "arrays and other values take each other's place",
+			`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`, `{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`, `{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`,
+			`["a","b"]`, `["c","d"]`, `["c","d"]`, `{"a":"b"}`, `["c"]`, `["c"]`)
+		c.makes(mergeType, "objects are merged, and to remove nothing is fine",
+			`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`, `{"a":{"b":1},"c":null}`, `{"a":{},"c":{"d":1}}`,
+			`{"a":{"b":1},"c":{"d":1}}`)
+		c.makes(mergeType, "a patch that is no object is the new document", `{"a":"foo"}`, `null`, `null`, `{"a":"foo"}`, `"bar"`, `"bar"`)
+		c.makes(mergeType, "a null that was in the document stays", `{"e":null}`, `{"a":1}`, `{"e":null,"a":1}`)
+		c.makes(mergeType, "an array is taken as it is, so a null inside an array stays",
+			`{}`, `{"a":[{"b":null}]}`, `{"a":[{"b":null}]}`, `{"a":1}`, `[{"b":null},null]`, `[{"b":null},null]`)
+		c.makes(mergeType, "an object is merged into an empty one where there was none",
+			`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`, `null`, `{"a":1}`, `{"a":1}`, `"text"`, `{"a":null}`, `{}`)
+		c.makes(mergeType, "null is not stored, however deep in new objects", `{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`)
+		c.makes(mergeType, "false, 0 and the empty string are not null", `{"a":1}`, `{"a":false,"b":0,"c":""}`, `{"a":false,"b":0,"c":""}`)
+		c.makes(mergeType, "white space around a JSON value means nothing", ` {"a":1}`+"\n", ` {"b":2} `, `{"a":1,"b":2}`)
+		c.makes(mergeType, "text may be escaped in any way", `{"é":"\u00e9\ud83d\ude00"}`, `{"b":"<ü>&"}`, `{"é":"é😀","b":"<ü>&"}`)
+		for _, n := range []string{"9007199254740993", "1.0", "1E2", "-0.0", "1E400", "123456789012345678901234567890.12345"} {
+			c.makes(mergeType, "a number stays as it is spelled, at any depth", `{"n":`+n+`,"deep":[{"n":`+n+`}],"other":1}`, `{"other":`+n+`}`,
+				`{"n":`+n+`,"deep":[{"n":`+n+`}],"other":`+n+`}`)
 		}
-		c.holds(id, `{"n":`+number+`,"deep":[{"n":`+number+`}],"other":`+number+`}`,
-			"a number stays as it is spelled, at any depth")
-	}
-
-	c.merge("none", `{"a":1}`).expect("PATCH changes documents and creates none", http.StatusNotFound)
-	c.get("none").expect("PATCH creates none", http.StatusNotFound)
+		c.refused(c.merge("none", `{"a":1}`), c.get("none"), 404, "PATCH changes documents and creates none")
+	})
 }
 
 // A JSON patch is applied as a whole or not at all, and the status says what stood in the way.
 // It follows RFC 6902; the errors follow RFC 5789 §2.2.
 func TestJSONPatch(t *testing.T) {
-	titled := func(document []byte) error {
-		if member(string(document), "title") == "" {
-			return errors.New("a document needs a title")
+	inBubble(t, putpatch.Config{}, func(c client) {
+		c.makes(patchType, "add replaces what is there", `{"a":1,"b":2}`, `replace /a 3; add /b 4; add /c 5`, `{"a":3,"b":4,"c":5}`)
+		c.makes(patchType, "add inserts; the end of an array is its length, and also -", `[1,2]`, `add /2 3; add /- 4; add /0 5`, `[5,1,2,3,4]`)
+		c.makes(patchType, "each sees what the one before has made", `{"t":[1,2]}`, `remove /t/0; replace /t/0 3; test /t [3]`, `{"t":[3]}`)
+		c.makes(patchType, "move removes first, then adds", `{"t":[1,2,3]}`, `move /t/0 /t/2`, `{"t":[2,3,1]}`)
+		c.makes(patchType, "move and copy take a value from elsewhere", `{"a":{"n":1}}`, `move /a /b; copy /b/n /c`, `{"b":{"n":1},"c":1}`)
+		c.makes(patchType, "neither /a nor /ab/c lies within /a", `{"a":1,"ab":{}}`, `move /a /a; copy /a /a; move /a /ab/c`, `{"ab":{"c":1}}`)
+		c.makes(patchType, "a copy is a value of its own", `{"a":{"n":1}}`, `copy /a /b; replace /b/n 2`, `{"a":{"n":1},"b":{"n":2}}`,
+			`{"a":{"n":1}}`, `copy /a /b; replace /a/n 2`, `{"a":{"n":2},"b":{"n":1}}`, `{"a":[]}`, `copy /a /b; add /b/- 2`, `{"a":[],"b":[2]}`,
+			`{}`, `add /b {"c":[]}; copy /b /d; add /b/c/0 1`, `{"b":{"c":[1]},"d":{"c":[]}}`)
+		c.makes(patchType, "~1 is / and ~0 is ~ in a path, and null is stored", `{}`, `add /a~1b~0c null`, `{"a/b~c":null}`,
+			`{"a/b/c":{"d~e~f":1}}`, `remove /a~1b~1c/d~0e~0f`, `{"a/b/c":{}}`)
+		c.makes(patchType, "~01 is ~1, and not / (RFC 6901 §4)", `{"~1":1,"/":2}`, `copy /~01 /c; replace /~01 9`, `{"~1":9,"/":2,"c":1}`)
+		c.makes(patchType, "from is a path like any other", `{"a/b":1,"c~d":2}`, `move /a~1b /e; copy /c~0d /f`, `{"c~d":2,"e":1,"f":2}`)
+		c.makes(patchType, "in an object, 0 and - are names", `{"0":1,"-":2}`, `remove /0; replace /- 3`, `{"-":3}`)
+		c.makes(patchType, "a number stays as it is spelled", `{"n":9007199254740993}`, `add /m 1E400`, `{"n":9007199254740993,"m":1E400}`)
+		c.makes(patchType, "the empty path is the whole document", `{"a":1}`, `replace  {"b":2}; add /c 3`, `{"b":2,"c":3}`)
+		c.makes(patchType, "a document may be an array, with white space before it", "\n[1]", `add /0 0`, `[0,1]`)
+		c.makes(patchType, "order and spelling mean nothing to a test",
+			` {"a":[{"b":1,"c":"é"}]}`, `test /a/0 {"c":"\u00e9","b":1}; test  {"a":[{"b":1,"c":"é"}]}; remove /a`, `{}`)
+		c.makes(patchType, "other members mean nothing (RFC 6902 §4), and no operations change nothing",
+			`{"a":1}`, `[{"op":"remove","path":"/a","value":1,"why":"?"}]`, `{}`, `{"a":1}`, `[]`, `{"a":1}`)
+	})
+	inBubble(t, putpatch.Config{Validate: titled}, func(c client) {
+		before := c.given("1", `{"title":"Plans","tags":["a","b"],"f":1.0,"by":{"name":"Ann"},"on":true}`)
+		refuses := func(want int, why string, patches ...string) {
+			c.t.Helper()
+			for _, patch := range patches {
+				c.refused(c.patch("1", patch), before, want, why)
+			}
 		}
-		return nil
-	}
-	c := newClient(t, putpatch.Config{Validate: titled})
-	patched := []int{http.StatusOK, http.StatusNoContent}
-	document := `{"title":"Plans","tags":["a","b"],"n":9007199254740993,"f":1.0,"author":{"name":"Ann"}}`
+		refuses(409, "there is no such member", `remove /no`, `replace /no 1`, `move /no /x`, `move /no /no`, `copy /no /x`)
+		refuses(409, "there is nothing that could hold it", `add /no/x 1`, `add /title/x 1`, `copy /title /no/x`)
+		refuses(409, "the array has two elements, so 2 is the last place to add at", `add /tags/3 "d"`)
+		refuses(409, "the array is too short", `replace /tags/2 "d"`, `remove /tags/2`, `copy /tags/2 /x`, `move /tags/0 /tags/2`)
+		refuses(409, "an array has no place of that name", `remove /tags/-`, `remove /tags/first`, `add /tags/1.5 "d"`, `test /tags/a/b 1`)
+		refuses(409, "an array has no place -1 (RFC 6901 §4)", `remove /tags/-1`, `add /tags/-1 "d"`)
+		refuses(409, "no value is moved into itself (RFC 6902 §4.4)", `move /by /by/self`, `add /x [[1,2],[3]]; move /x/0 /x/0/0`, `move  /x`)
+		refuses(409, "the value is another", `test /no 1`, `test /title "plans"`, `test /f 2`, `test /f "1.0"`, `test /on "true"`, `test /on 1`)
+		refuses(409, "the value is another", `test /tags ["b","a"]`, `test /tags ["a"]`, `test /by {}`, `test /by {"name":"Ann","n":1}`)
+		refuses(409, "the last operation does not fit, so none is applied", `replace /title "Lost"; remove /tags/0; test /f 2`)
+		refuses(422, "the result has no title, which Validate demands", `replace /f 2; remove /title`, `replace  {"tags":[]}`)
+		refuses(400, "a JSON patch is an array", `{"title":"Merged"}`, `null`, `"[]"`)
+		refuses(400, "the patch is not one JSON value", `[{"op":"remove","path":"/f"}`, `[] []`, ``)
+		refuses(400, "an operation is an object", `[null]`, `["remove"]`, `[[]]`)
+		refuses(400, "there is no such operation", `increment /f 1`, `Replace /f 1`, `[{"path":"/f","value":1}]`)
+		refuses(400, "a path is a string", `[{"op":"remove"}]`, `[{"op":"remove","path":7}]`, `[{"op":"add","path":null,"value":{"title":""}}]`)
+		refuses(400, "move and copy need a from, which is a string", `[{"op":"move","path":"/x"}]`, `[{"op":"copy","path":"/x","from":7}]`)
+		refuses(400, "a value is missing", `[{"op":"add","path":"/x"}]`, `[{"op":"replace","path":"/f"}]`, `[{"op":"test","path":"/no"}]`)
+		refuses(400, "the second is malformed, so none is applied", `remove /f; increment /f 1`, `test /f 2; increment /f 1`)
+		c.patch("1", `remove /title; add /title "New"`).done("only the result need be a valid document, not what it was half way")
+		c.refused(c.patch("none", `replace  {"title":"x"}`), c.get("none"), 404, "PATCH changes documents and creates none")
+	})
+}
 
-	for i, tt := range []struct{ patch, want, why string }{
-		{
-			`[{"op":"replace","path":"/title","value":"Our plans"},{"op":"add","path":"/tags/-","value":"c"}]`,
-			`{"title":"Our plans","tags":["a","b","c"],"n":9007199254740993,"f":1.0,"author":{"name":"Ann"}}`,
-			"operations apply in turn, and - is the end of an array",
-		},
-		{
-			`[{"op":"test","path":"/author/name","value":"Ann"},{"op":"add","path":"/tags/1","value":"x"},{"op":"remove","path":"/tags/0"}]`,
-			`{"title":"Plans","tags":["x","b"],"n":9007199254740993,"f":1.0,"author":{"name":"Ann"}}`,
-			"add to an array inserts, and each operation sees what the one before has made",
-		},
-		{
-			`[{"op":"move","from":"/author","path":"/by"},{"op":"copy","from":"/by/name","path":"/owner"}]`,
-			`{"title":"Plans","tags":["a","b"],"n":9007199254740993,"f":1.0,"by":{"name":"Ann"},"owner":"Ann"}`,
-			"move and copy take a value from elsewhere",
-		},
-		{
-			`[{"op":"add","path":"/a~1b~0c","value":null},{"op":"add","path":"/n","value":12345678901234567890.10}]`,
-			`{"title":"Plans","tags":["a","b"],"n":12345678901234567890.10,"f":1.0,"author":{"name":"Ann"},"a/b~c":null}`,
-			"~1 is / and ~0 is ~ in a path, null is stored, and a number stays as it is spelled",
-		},
-		{
-			`[{"op":"remove","path":"/title"},{"op":"add","path":"/title","value":"New"}]`,
-			`{"title":"New","tags":["a","b"],"n":9007199254740993,"f":1.0,"author":{"name":"Ann"}}`,
-			"only the result need be a valid document, not what it was half way",
-		},
-		{`[{"op":"replace","path":"","value":{"title":"All new"}}]`, `{"title":"All new"}`, "the empty path is the whole document"},
-		{`[]`, document, "a patch without operations changes nothing"},
-	} {
-		id := fmt.Sprintf("case-%d", i)
-		c.given(id, " "+document)
-		before := c.get(id).header.Get("ETag")
-		a := c.patch(id, tt.patch).expect(tt.why, patched...)
-		now := c.holds(id, tt.want, fmt.Sprintf("it was %s, and %s", document, tt.why))
-		if tt.want != document && now.etag("PATCH made a new state") == before {
-			now.fail("Two states have one ETag", "expected a new ETag after the PATCH; got %s as before", before)
+var editors = []string{"ann", "ben"}
+
+// A way is how an editor changes a document: renames it, or adds a member with the editor's NAME to what was SEEN.
+type way struct{ name, method, kind, renames, adds string }
+
+var ways = []way{
+	{"PUT", "PUT", jsonType, renamed, `SEEN,"NAME":"was here"}`},
+	{"merge patch", "PATCH", mergeType, renamed, `{"NAME":"was here"}`},
+	{"JSON patch", "PATCH", patchType, `replace  ` + renamed, `add /NAME "was here"`},
+}
+
+// add sends an editor's addition, with the tag as its condition unless that is empty. Halfway something may happen.
+func (c client) add(w way, name string, seen answer, tag string, halfway func()) answer {
+	body := ops(strings.NewReplacer("NAME", name, "SEEN", strings.TrimSuffix(seen.body, "}")).Replace(w.adds))
+	pause := reader(func([]byte) (int, error) { halfway(); return 0, io.EOF }) // the end of this part
+	arriving := io.MultiReader(strings.NewReader(body[:10]), pause, strings.NewReader(body[10:]))
+	return c.send(w.method, "1", arriving, body, "Content-Type", w.kind, "If-Match", tag)
+}
+
+// twoEditors lets two editors read a document and add to it, in every order, if it is still as it was seen or in any case.
+func twoEditors(t *testing.T, w [2]way, conditional bool, judge func(c client, seen, got []answer)) {
+	t.Helper()
+	inEveryOrder(t, func(c client) {
+		c.given("1", plans).etag("a condition needs one")
+		seen, got := make([]answer, 2), make([]answer, 2)
+		for i, name := range editors {
+			c.x.Go(name+": "+w[i].name, func() {
+				seen[i] = c.get("1")
+				tag := map[bool]string{true: seen[i].tag()}[conditional]
+				got[i] = c.add(w[i], name, seen[i], tag, func() { c.x.Point("half of the body is there") })
+			})
 		}
-		c.truthful(a)
-	}
-	list := newClient(t, putpatch.Config{})
-	list.given("1", "\n[1]")
-	list.patch("1", `[{"op":"add","path":"/0","value":0}]`).expect("a document may be an array", patched...)
-	list.holds("1", `[0,1]`, "a document may be an array")
-
-	c.given("1", document)
-	tag := c.get("1").header.Get("ETag")
-	for _, tt := range []struct {
-		patch string
-		want  int
-		why   string
-	}{
-		{`[{"op":"remove","path":"/nothing"}]`, 409, "there is no such member to remove"},
-		{`[{"op":"replace","path":"/nothing","value":1}]`, 409, "there is no such member to replace"},
-		{`[{"op":"add","path":"/nothing/x","value":1}]`, 409, "there is no object to add to"},
-		{`[{"op":"add","path":"/title/x","value":1}]`, 409, "a string has no members to add to"},
-		{`[{"op":"move","from":"/nothing","path":"/x"}]`, 409, "there is no such member to move"},
-		{`[{"op":"copy","from":"/nothing","path":"/x"}]`, 409, "there is no such member to copy"},
-		{`[{"op":"add","path":"/tags/3","value":"d"}]`, 409, "the array has two elements, so 2 is the last place to add at"},
-		{`[{"op":"replace","path":"/tags/2","value":"d"}]`, 409, "the array has two elements"},
-		{`[{"op":"remove","path":"/tags/first"}]`, 409, "an array has no place of that name"},
-		{`[{"op":"remove","path":"/tags/-1"}]`, 409, "an array has no place -1 (RFC 6901 §4)"},
-		{`[{"op":"test","path":"/title","value":"Other"}]`, 409, "the title is another"},
-		{`[{"op":"test","path":"/f","value":2}]`, 409, "the number is another"},
-		{
-			`[{"op":"replace","path":"/title","value":"Lost"},{"op":"remove","path":"/tags/0"},{"op":"test","path":"/f","value":2}]`, 409,
-			"the last operation does not fit, so none is applied",
-		},
-		{`[{"op":"replace","path":"/title","value":"Lost"},{"op":"remove","path":"/title"}]`, 422, "the result has no title, which Validate demands"},
-		{`[{"op":"replace","path":"","value":{"tags":[]}}]`, 422, "the result has no title, which Validate demands"},
-		{`{"title":"Merged"}`, 400, "a JSON patch is an array"},
-		{`null`, 400, "a JSON patch is an array"},
-		{`[{"op":"replace","path":"/title","value":"Lost"}`, 400, "the patch is no JSON"},
-		{`[] []`, 400, "the patch is two JSON values"},
-		{`[null]`, 400, "an operation is an object"},
-		{`["remove"]`, 400, "an operation is an object"},
-		{`[{"op":"increment","path":"/f","value":1}]`, 400, "there is no such operation"},
-		{`[{"path":"/f","value":1}]`, 400, "an operation needs its op"},
-		{`[{"op":"remove"}]`, 400, "an operation needs a path"},
-		{`[{"op":"remove","path":7}]`, 400, "a path is a string"},
-		{`[{"op":"add","path":"/x"}]`, 400, "an add needs a value"},
-		{`[{"op":"replace","path":"/f"}]`, 400, "a replace needs a value"},
-		{`[{"op":"test","path":"/nothing"}]`, 400, "a test needs a value"},
-		{`[{"op":"move","path":"/x"}]`, 400, "a move needs a from"},
-		{`[{"op":"replace","path":"/title","value":"Lost"},{"op":"increment","path":"/f"}]`, 400, "the second operation is malformed, so none is applied"},
-	} {
-		a := c.patch("1", tt.patch).expect(tt.why, tt.want)
-		now := c.get("1").expect("the document was there before", http.StatusOK)
-		if now.body != document || now.header.Get("ETag") != tag {
-			a.fail("A refused patch left something behind",
-				"expected the document to be untouched after %s, since a patch is applied as a whole or not at all; it is now %s",
-				statusText(tt.want), short(now.body))
-		}
-	}
-
-	c.patch("none", `[{"op":"add","path":"/title","value":"x"}]`).expect("PATCH changes documents and creates none", http.StatusNotFound)
-	c.patch("none", `[{"op":"replace","path":"","value":{"title":"x"}}]`).expect("PATCH changes documents and creates none", http.StatusNotFound)
-	c.get("none").expect("PATCH creates none", http.StatusNotFound)
+		c.x.Run()
+		judge(c, seen, got)
+	})
 }
 
 // Two editors never overwrite each other's work unseen, in whatever order their requests come.
 // A condition holds at the moment of the change, not only when the request begins.
 func TestLostUpdate(t *testing.T) {
-	written := []int{http.StatusOK, http.StatusNoContent}
-	for _, ann := range edits {
-		for _, ben := range edits {
-			for _, order := range orders("AABB") {
-				twoEditors(t, ann, ben, order)
+	condition := func(exists, holds bool, why string, fields ...string) { // TAG stands for the document's ETag
+		for _, w := range ways {
+			for _, field := range fields {
+				if !exists && w.method == "PATCH" {
+					continue // it is a 404 whatever its conditions, see the next step
+				}
+				inBubble(t, putpatch.Config{}, func(c client) {
+					if exists {
+						c.put("1", plans)
+					}
+					before := c.get("1")
+					header := strings.NewReplacer("TAG", before.tag(), ": ", "|", "; ", "|").Replace(field)
+					a := c.do(w.method, "1", w.kind, w.renames, strings.Split(header, "|")...)
+					if !holds {
+						c.refused(a, before, 412, why)
+						return
+					}
+					a.expect(why, 200, 201, 204)
+					c.holds("1", renamed, "the condition held")
+				})
 			}
 		}
 	}
-
-	document := `{"title":"Plans"}`
-	for _, tt := range []struct {
-		exists bool
-		field  string // TAG stands for the document's ETag
-		want   int
-		why    string
-	}{
-		{true, "If-Match: TAG", 204, "the document is still what the client saw"},
-		{true, `If-Match: "other", TAG`, 204, "the list has the document's tag"},
-		{true, "If-Match: \"other\"\nIf-Match: TAG", 204, "several lines of a field are one list (RFC 9110 §5.3)"},
-		{true, "If-Match: *", 204, "the document exists"},
-		{true, `If-Match: "other"`, 412, "the document is not what the client saw"},
-		{true, "If-Match: W/TAG", 412, "If-Match compares strongly, and a weak tag matches nothing (RFC 9110 §13.1.1)"},
-		{true, `If-Match: "other", W/TAG`, 412, "If-Match compares strongly, and a weak tag matches nothing (RFC 9110 §13.1.1)"},
-		{true, "If-None-Match: *", 412, "the client wants to create the document, and it exists"},
-		{true, "If-None-Match: TAG", 412, "the client does not want to change this state"},
-		{true, "If-None-Match: W/TAG", 412, "If-None-Match compares weakly (RFC 9110 §13.1.2)"},
-		{true, `If-None-Match: "other"`, 204, "the document is in another state than that"},
-		{true, "If-Match: TAG\nIf-None-Match: *", 412, "both conditions must hold, and the document exists"},
-		{true, "If-Match: \"other\"\nIf-None-Match: \"other\"", 412, "both conditions must hold, and the tag is another"},
-		{false, "If-None-Match: *", 201, "nobody has created the document yet"},
-		{false, `If-None-Match: "other"`, 201, "nobody has created the document yet"},
-		{false, "If-Match: *", 412, "there is no document, so not any state of it"},
-		{false, `If-Match: "other"`, 412, "there is no document, so not that state of it"},
-	} {
-		for _, write := range []string{"PUT", "merge patch", "JSON patch"} {
-			if !tt.exists && write != "PUT" {
-				continue // a PATCH of no document is a 404 whatever its conditions, see the next step
-			}
-			c := newClient(t, putpatch.Config{})
-			var tag string
-			if tt.exists {
-				c.given("1", document)
-				tag = c.get("1").etag("a condition needs one")
-			}
-			var header []string
-			for line := range strings.SplitSeq(tt.field, "\n") {
-				name, value, _ := strings.Cut(line, ": ")
-				header = append(header, name, strings.ReplaceAll(value, "TAG", tag))
-			}
-			want := []int{tt.want}
-			if tt.want == http.StatusNoContent {
-				want = written
-			}
-			c.write(write, "1", `{"title":"New"}`, header...).expect(tt.why, want...)
-			switch {
-			case tt.want != http.StatusPreconditionFailed:
-				c.holds("1", `{"title":"New"}`, "the condition held")
-			case tt.exists:
-				c.reads("1", document, "412 means that nothing was changed")
-			default:
-				c.get("1").expect("412 means that nothing was created", http.StatusNotFound)
-			}
+	condition(true, true, "the document exists, and is what the client saw", `If-Match: *`,
+		`If-Match: TAG`, `If-Match: "other", TAG`, `If-Match: TAG,"other"`, `If-Match: "other"; If-Match: TAG`)
+	condition(true, false, "the document is not what the client saw", `If-Match: "other"`, `If-Match: "other"; If-None-Match: "other"`)
+	condition(true, false, "If-Match compares strongly, and a weak tag matches nothing", `If-Match: W/TAG`, `If-Match: "other", W/TAG`)
+	condition(true, false, "the client wants to create the document, and it exists", `If-None-Match: *`, `If-Match: TAG; If-None-Match: *`)
+	condition(true, false, "the client does not want to change this state, and If-None-Match compares weakly",
+		`If-None-Match: TAG`, `If-None-Match: W/TAG`, `If-None-Match: "other"; If-None-Match: TAG`)
+	condition(true, true, "the document is in another state", `If-None-Match: "other"`, `If-Match: TAG; If-None-Match: "other"`)
+	condition(false, true, "nobody has created the document yet", `If-None-Match: *`, `If-None-Match: "other"`)
+	condition(false, false, "there is no document, so not any state of it", `If-Match: *`, `If-Match: "other"`)
+	inBubble(t, putpatch.Config{RequireCondition: true}, func(c client) {
+		const demanded, held = "this server demands a condition (RFC 6585 §3)", "the request has a condition, and it holds"
+		c.refused(c.put("1", plans), c.get("1"), 428, demanded)
+		c.put("1", plans, "If-None-Match", "*").expect(held, 201)
+		for _, w := range ways {
+			before := c.get("1").expect("a GET needs no condition", 200)
+			c.refused(c.do(w.method, "1", w.kind, w.renames), before, 428, demanded)
+			c.do(w.method, "1", w.kind, w.renames, "If-Match", before.etag("a condition needs one")).done(held)
+			c.do(w.method, "1", w.kind, w.renames, "If-None-Match", `"other"`).done(held)
 		}
-	}
-
-	c := newClient(t, putpatch.Config{RequireCondition: true})
-	c.put("1", document).expect("this server demands a condition (RFC 6585 §3)", http.StatusPreconditionRequired)
-	c.get("1").expect("428 means that nothing was created, and a GET needs no condition", http.StatusNotFound)
-	c.put("1", document, "If-None-Match", "*").expect("the request has a condition, and it holds", http.StatusCreated)
-	for _, write := range []string{"PUT", "merge patch", "JSON patch"} {
-		c.write(write, "1", `{"title":"Careless"}`).expect("this server demands a condition (RFC 6585 §3)", http.StatusPreconditionRequired)
-		now := c.holds("1", document, "428 means that nothing was changed")
-		c.write(write, "1", document, "If-Match", now.etag("a condition needs one")).expect("the request has a condition, and it holds", written...)
-	}
-
-	for _, ann := range edits {
-		whileArriving(t, ann)
+	})
+	for i, w := range ways { // the body of the one takes its time, and then all orders
+		inBubble(t, putpatch.Config{}, func(c client) {
+			seen := c.given("1", plans)
+			tag := seen.etag("a condition needs one")
+			c.add(w, "ann", seen, tag, func() {
+				c.t.Tell("Half of the body of Ann's %s has arrived. Everybody else should be answered meanwhile.", w.name)
+				c.get("1").expect("nobody has changed the document yet", 200)
+				c.put("2", plans).expect("a slow client stops nobody", 201)
+				c.merge("1", `{"ben":"was here"}`, "If-Match", tag).done("nobody has changed the document yet")
+			}).expect("Ben changed the document while Ann's body was still arriving", 412)
+			c.holds("1", `{"title":"Plans","ben":"was here"}`, "Ben's change was accepted and Ann's was refused")
+		})
+		for _, other := range ways[i:] {
+			twoEditors(t, [2]way{w, other}, true, func(c client, seen, got []answer) {
+				want, accepted, document, now := 1, 0, strings.TrimSuffix(plans, "}"), c.get("1").body
+				for i, name := range editors {
+					if member(seen[i].body, editors[1-i]) != "" {
+						want = 2 // this one came after the other
+					}
+					if got[i].expect("this is a change on a condition", 200, 204, 412).accepted() {
+						accepted++
+						document += `,"` + name + `":"was here"`
+					}
+				}
+				step.Expect(c.t, accepted <= want, "An update was lost: Ann and Ben had read the same state, and the changes of both were "+
+					"accepted. The document is now %s.", short(now))
+				step.Expect(c.t, accepted >= want, "A good change was refused with 412, although its editor had read the document as it was.")
+				step.Expect(c.t, sameJSON(now, document+"}"), "The document should have what was accepted, %s}; it is %s.", document, short(now))
+			})
+		}
 	}
 }
 
 // A method or media type that is not served is refused before conditions are looked at, a broken body after.
 // The refusal says what is served instead.
 func TestTypesMethodsAndOrder(t *testing.T) {
-	c := newClient(t, putpatch.Config{})
-	done := []int{http.StatusOK, http.StatusNoContent}
-	document := `{"title":"Plans"}`
-	c.given("1", document)
-	untouched := func(why string) { t.Helper(); c.reads("1", document, why) }
-
-	for _, tt := range []struct{ kind, why string }{
-		{"application/json", "application/json says nothing about how to patch (RFC 5789, erratum 3169)"},
-		{"application/json-patch", "the type ends in +json"},
-		{"application/json-patch+xml", "this is another type"},
-		{"text/plain", "text is no patch"},
-		{"*/*", "a body has one type"},
-		{"", "the request does not say what its body is"},
-	} {
-		header := []string{"Content-Type", tt.kind}
-		if tt.kind == "" {
-			header = nil
-		}
-		a := c.send(http.MethodPatch, "1", `{"title":"Lost"}`, header...).expect(tt.why, http.StatusUnsupportedMediaType)
-		offered := listed(a.header, "Accept-Patch")
-		for _, kind := range []string{mergeType, patchType} {
-			if !slices.Contains(offered, kind) {
-				a.fail("415 does not say what is served", "expected Accept-Patch to list %s and %s (RFC 5789 §3.1); got %q",
-					mergeType, patchType, a.header.Get("Accept-Patch"))
-			}
-		}
-		untouched("415 means that nothing was changed")
-	}
-	for _, tt := range []struct{ kind, why string }{
-		{mergeType, "a patch is not the document; PUT takes " + jsonType},
-		{patchType, "a patch is not the document; PUT takes " + jsonType},
-		{"text/plain", "PUT takes " + jsonType},
-		{"", "the request does not say what its body is"},
-	} {
-		header := []string{"Content-Type", tt.kind}
-		if tt.kind == "" {
-			header = nil
-		}
-		c.send(http.MethodPut, "1", `{"title":"Lost"}`, header...).expect(tt.why, http.StatusUnsupportedMediaType)
-		untouched("415 means that nothing was changed")
-		c.send(http.MethodPut, "none", `{"title":"Lost"}`, header...).expect(tt.why, http.StatusUnsupportedMediaType)
-		c.get("none").expect("415 means that nothing was created", http.StatusNotFound)
-	}
-	for _, tt := range []struct{ method, kind, body, why string }{
-		{"PATCH", "application/merge-patch+json; charset=utf-8", `{"title":"Plans"}`, "a parameter does not change the type"},
-		{"PATCH", "Application/Merge-Patch+JSON", `{"title":"Plans"}`, "a type is the same in upper and lower case (RFC 9110 §8.3.1)"},
-		{"PATCH", "application/JSON-patch+json;charset=UTF-8", `[]`, "a type is the same in upper and lower case (RFC 9110 §8.3.1)"},
-		{"PUT", `application/json; charset="utf-8"`, document, "a parameter does not change the type"},
-		{"PUT", "APPLICATION/JSON", document, "a type is the same in upper and lower case (RFC 9110 §8.3.1)"},
-	} {
-		c.send(tt.method, "1", tt.body, "Content-Type", tt.kind).expect(tt.why, done...)
-	}
-	c.put("1", document)
-
-	for _, tt := range []struct {
-		method string
-		want   int
-		why    string
-	}{
-		{http.MethodPost, 405, "POST is a method that documents do not have"},
-		{http.MethodDelete, 405, "DELETE is a method that documents here do not have"},
-		{"UPSERT", 501, "no RFC defines UPSERT, so this server cannot know it (RFC 9110 §15.6.2)"},
-		{"patch", 501, "method names are case-sensitive, and patch is not PATCH (RFC 9110 §9.1)"},
-	} {
-		a := c.send(tt.method, "1", document, "Content-Type", mergeType).expect(tt.why, tt.want)
-		if tt.want == http.StatusMethodNotAllowed {
-			served := listed(a.header, "Allow")
-			for _, method := range []string{"get", "head", "put", "patch"} {
-				if !slices.Contains(served, method) || slices.Contains(served, strings.ToLower(tt.method)) {
-					a.fail("405 does not say what is served",
-						"expected Allow to list GET, HEAD, PUT and PATCH, and not %s (RFC 9110 §15.5.6); got %q", tt.method, a.header.Get("Allow"))
+	inBubble(t, putpatch.Config{}, func(c client) {
+		states := []answer{c.given("1", plans), c.get("none")}
+		unsupported := func(method, why string, kinds ...string) {
+			c.t.Helper()
+			for _, kind := range kinds {
+				for _, before := range states {
+					a := c.do(method, before.id, kind, `{"title":"Lost"}`)
+					c.refused(a, before, 415, why)
+					a.check(method == "PUT" || a.lists("Accept-Patch", mergeType, patchType),
+						"Expected Accept-Patch to list %s and %s (RFC 5789 §3.1); got %q", mergeType, patchType, a.header.Get("Accept-Patch"))
 				}
 			}
 		}
-		untouched(statusText(tt.want) + " means that nothing was changed")
-	}
-
-	strict := newClient(t, putpatch.Config{RequireCondition: true})
-	strict.put("1", document, "If-None-Match", "*")
-	const stale = `"stale"`
-	for _, tt := range []struct {
-		c                 *client
-		method, id        string
-		kind, match, body string
-		want              int
-		why               string
-	}{
-		{c, "DELETE", "1", jsonType, stale, document, 405, "a method that is refused is refused whatever the condition"},
-		{c, "UPSERT", "1", jsonType, stale, document, 501, "a method that is unknown is refused whatever the condition"},
-		{c, "PATCH", "1", jsonType, stale, document, 415, "the type can be judged without the document, so it comes before the condition"},
-		{c, "PUT", "1", "text/plain", stale, document, 415, "the type can be judged without the document, so it comes before the condition"},
-		{c, "PUT", "none", "text/plain", "*", document, 415, "the type can be judged without the document, so it comes before the condition"},
-		{c, "PATCH", "none", mergeType, "*", `{}`, 404, "without its condition the answer would be 404, so the condition is ignored"},
-		{c, "PATCH", "none", patchType, stale, `[]`, 404, "without its condition the answer would be 404, so the condition is ignored"},
-		{c, "PATCH", "none", mergeType, "", `{broken`, 404, "there is nothing that the body could be applied to"},
-		{strict, "DELETE", "1", jsonType, "", document, 405, "a method that is refused is refused whatever the condition"},
-		{strict, "PATCH", "1", jsonType, "", document, 415, "no condition would help a type that is not served"},
-		{strict, "PATCH", "none", mergeType, "", `{}`, 404, "no condition would help a document that does not exist"},
-		{strict, "PATCH", "1", mergeType, "", `{broken`, 428, "the body is looked at after the condition"},
-		{strict, "PUT", "1", jsonType, "", `{broken`, 428, "the body is looked at after the condition"},
-		{c, "PATCH", "1", mergeType, stale, `{broken`, 412, "the body is looked at after the condition"},
-		{c, "PATCH", "1", patchType, stale, `{broken`, 412, "the body is looked at after the condition"},
-		{c, "PATCH", "1", patchType, stale, `[{"op":"test","path":"/title","value":"Other"}]`, 412, "the body is looked at after the condition"},
-		{c, "PUT", "1", jsonType, stale, `{broken`, 412, "the body is looked at after the condition"},
-		{c, "PUT", "none", jsonType, stale, `{broken`, 412, "the body is looked at after the condition"},
-	} {
-		header := []string{"Content-Type", tt.kind}
-		if tt.match != "" {
-			header = append(header, "If-Match", tt.match)
+		unsupported("PATCH", "application/json says nothing about how to patch (RFC 5789, erratum 3169)", jsonType)
+		unsupported("PATCH", "this is another type, or none", "application/json-patch", "application/json-patch+xml", "text/plain", "*/*", "")
+		unsupported("PUT", "a patch is not the document; PUT takes "+jsonType, mergeType, patchType)
+		unsupported("PUT", "this is another type, or none", "application/jsonl", "json", "text/plain", "*/*", "")
+		const letters = "a type is the same in upper and lower case (RFC 9110 §8.3.1), and with a parameter"
+		c.do("PATCH", "1", mergeType+"; charset=utf-8", `{}`).done(letters)
+		c.do("PATCH", "1", "Application/Merge-Patch+JSON", `{}`).done(letters)
+		c.do("PATCH", "1", "application/JSON-patch+json;charset=UTF-8", `[]`).done(letters)
+		c.do("PUT", "1", jsonType+`; charset="utf-8"`, plans).done(letters)
+		c.do("PUT", "1", "APPLICATION/JSON", plans).done(letters)
+		for _, before := range []answer{c.get("1"), states[1]} {
+			for _, method := range []string{"POST", "DELETE"} {
+				a := c.do(method, before.id, mergeType, plans)
+				c.refused(a, before, 405, "a document has no such method")
+				a.check(a.lists("Allow", "GET", "HEAD", "PUT", "PATCH") && !a.lists("Allow", method),
+					"Expected Allow to list GET, HEAD, PUT and PATCH, and not %s (RFC 9110 §15.5.6); got %q", method, a.header.Get("Allow"))
+			}
+			c.refused(c.do("UPSERT", before.id, jsonType, plans), before, 501, "no RFC defines UPSERT (RFC 9110 §15.6.2)")
+			c.refused(c.do("patch", before.id, mergeType, `{}`), before, 501, "method names are case-sensitive (RFC 9110 §9.1)")
 		}
-		tt.c.send(tt.method, tt.id, tt.body, header...).expect(tt.why, tt.want)
-		tt.c.reads("1", document, "a refused request changes nothing")
+	})
+	type request struct{ method, id, kind, match, body, demanded string }
+	invalid := map[string]string{jsonType: `{"name":"untitled"}`, mergeType: `{"title":null}`, patchType: `remove /title`}
+	statuses := []int{405, 501, 415, 404, 412, 428, 400, 422} // in the order in which flaws are to be found
+	give := map[int]func(r *request){
+		405: func(r *request) { r.method = "DELETE" },
+		501: func(r *request) { r.method = "UPSERT" },
+		415: func(r *request) { r.kind = "text/plain" },
+		404: func(r *request) { r.id = "none" },
+		412: func(r *request) { r.match = `"stale"` },
+		428: func(r *request) { r.demanded = "yes" },
+		400: func(r *request) { r.body = `{broken` },
+		422: func(r *request) { r.body = invalid[r.kind] },
+	}
+	for _, w := range ways {
+		for i, first := range statuses {
+			for _, second := range statuses[i+1:] {
+				if w.method == "PUT" && (first == 404 || second == 404) {
+					continue // PUT creates what is not there
+				}
+				r := request{method: w.method, id: "1", kind: w.kind, body: w.renames}
+				give[second](&r)
+				give[first](&r)
+				inBubble(t, putpatch.Config{RequireCondition: r.demanded != "", Validate: titled}, func(c client) {
+					c.put("1", plans, "If-None-Match", "*")
+					before := c.get(r.id)
+					a := c.do(r.method, r.id, r.kind, r.body, "If-Match", r.match)
+					c.refused(a, before, first, fmt.Sprintf("%d comes before %d (RFC 9110 §13.2.1)", first, second))
+				})
+			}
+		}
 	}
 }
 
 // Bad input is answered with problem details, costs no more than it must, and leaves the document untouched.
 // A document is never larger than the limit, whether it was put or patched.
 func TestBadInput(t *testing.T) {
-	document := `{"title":"Plans"}`
-	titled := func(document []byte) error {
-		if member(string(document), "title") == "" {
-			return errors.New("a document needs a title")
+	exact := `{"title":"` + strings.Repeat("x", 88) + `"}` // 100 bytes
+	inBubble(t, putpatch.Config{MaxBytes: 100, Validate: titled}, func(c client) {
+		states := map[string]answer{"1": c.given("1", plans), "none": c.get("none").problem()}
+		problem := func(want int, why string, answers ...answer) {
+			c.t.Helper()
+			for _, a := range answers {
+				c.refused(a, states[a.id], want, why)
+				a.problem()
+			}
 		}
-		return nil
-	}
-	c := newClient(t, putpatch.Config{MaxBytes: 100, Validate: titled})
-	strict := newClient(t, putpatch.Config{RequireCondition: true})
-	c.given("1", document)
-	tag := c.get("1").header.Get("ETag")
-	untouched := func(a answer) {
-		t.Helper()
-		now := c.get("1").expect("the document was there before", http.StatusOK)
-		if now.body != document || now.header.Get("ETag") != tag {
-			a.fail("A refused request changed the document", "expected %s to leave the document untouched; it is now %s",
-				statusText(a.status), short(now.body))
+		bad := func(want int, why string, bodies ...string) {
+			c.t.Helper()
+			for _, body := range bodies {
+				problem(want, why, c.put("1", body), c.put("none", body), c.merge("1", body), c.patch("1", body))
+			}
+		}
+		bad(400, "the body is two JSON values", `{"title":"x"} {"title":"y"}`)
+		bad(400, "something comes after the JSON value", `{"title":"x"},`, `{"title":"x"}}`)
+		bad(400, "that is not JSON", ``, `  `, `{"title":`, `{title:"x"}`, `title=x`, `{"title":"x","n":01}`, `{"title":"x","n":NaN}`)
+		bad(413, "the body has more than the 100 bytes of MaxBytes", exact+" ", exact+exact)
+		problem(404, "there is no such document", c.merge("none", `{}`))
+		problem(405, "DELETE is a method that documents here do not have", c.do("DELETE", "1", "", ""))
+		problem(409, "there is no such member", c.patch("1", `remove /no`))
+		problem(412, "the document is not what the client saw", c.put("1", plans, "If-Match", `"stale"`))
+		problem(415, "the method takes another type", c.do("PATCH", "1", jsonType, `{}`), c.do("PUT", "1", "", plans))
+		problem(422, "Validate refuses a document without a title",
+			c.put("1", `{"n":1}`), c.put("none", `{}`), c.merge("1", `{"title":null}`), c.merge("1", `"no object"`))
+		problem(422, "the result would have more than the 100 bytes of MaxBytes", c.merge("1", `{"text":"`+strings.Repeat("x", 85)+`"}`))
+		problem(501, "no RFC defines UPSERT", c.do("UPSERT", "1", jsonType, plans))
+		c.put("2", exact).expect("the document has 100 bytes, as many as MaxBytes allows", 201)
+		c.merge("2", exact).done("the body has 100 bytes, as many as MaxBytes allows")
+		c.merge("2", `{"title":"x","n":1}`).done("the result has a title")
+		c.merge("2", `{"n":2}`).done("the result has a title, although the patch has none")
+		for _, w := range ways {
+			broken := io.MultiReader(strings.NewReader(plans), iotest.ErrReader(io.ErrUnexpectedEOF))
+			a := c.send(w.method, "1", broken, plans+" and then a lost connection", "Content-Type", w.kind)
+			problem(400, "the body broke off, and who knows what was to come", a)
+			read := 0
+			endless := reader(func(p []byte) (int, error) { read += len(p); return len(p), nil })
+			a = c.send(w.method, "1", io.LimitReader(endless, 1<<20), "without an end", "Content-Type", w.kind)
+			problem(413, "the body has more than the 100 bytes of MaxBytes", a)
+			a.check(read <= 100+64<<10, "Expected it to stop reading soon after the 100 bytes of MaxBytes; it read %d bytes", read)
+		}
+	})
+	inBubble(t, putpatch.Config{RequireCondition: true}, func(c client) { c.put("1", plans).expect("no condition came", 428).problem() })
+	inBubble(t, putpatch.Config{}, func(c client) {
+		const limit = "1 MiB is the limit if MaxBytes is zero"
+		c.put("1", `"`+strings.Repeat("x", 1<<20-2)+`"`).expect("the document has 1 MiB, and "+limit, 201)
+		c.put("2", `"`+strings.Repeat("x", 1<<20-1)+`"`).expect("the document has one byte more, and "+limit, 413)
+	})
+	for _, w := range ways[1:] {
+		size := 0 // of the result, in the layout that the server has stored it in
+		for _, less := range []int{0, 0, 1} {
+			inBubble(t, putpatch.Config{MaxBytes: int64(max(size-less, 0))}, func(c client) {
+				before := c.given("1", exact)
+				a := c.add(w, "ann", before, "", func() {})
+				if less == 1 {
+					c.refused(a, before, 422, fmt.Sprintf("the result has %d bytes, and MaxBytes is one less", size))
+					return
+				}
+				a.done("the result is not larger than MaxBytes")
+				size = len(c.get("1").body)
+			})
 		}
 	}
-
-	for _, tt := range []struct{ body, why string }{
-		{``, "nothing is not a JSON value"},
-		{`  `, "nothing is not a JSON value"},
-		{`{"title":`, "the JSON ends too early"},
-		{`{title:"x"}`, "names are in double quotes"},
-		{`{"title":"x"} {"title":"y"}`, "the body is two JSON values"},
-		{`{"title":"x"},`, "something comes after the JSON value"},
-		{`{"n":01}`, "a number has no leading zero"},
-		{`{"n":NaN}`, "NaN is not JSON"},
-		{`title=x`, "a form is not JSON"},
-	} {
-		for _, a := range []answer{c.put("1", tt.body), c.merge("1", tt.body), c.patch("1", tt.body)} {
-			a.expect(tt.why, http.StatusBadRequest).problem()
-			untouched(a)
-		}
-		c.put("none", tt.body).expect(tt.why, http.StatusBadRequest)
-		c.get("none").expect("400 means that nothing was created", http.StatusNotFound)
-	}
-	for _, a := range []answer{
-		c.sendFrom("PUT", "1", broken(`{"title":"Half"}`), `{"title":"Half"} and then a lost connection`, "Content-Type", jsonType),
-		c.sendFrom("PATCH", "1", broken(`{"title":"Half"}`), `{"title":"Half"} and then a lost connection`, "Content-Type", mergeType),
-	} {
-		a.expect("the body broke off, and who knows what was to come", http.StatusBadRequest).problem()
-		untouched(a)
-	}
-	for _, a := range []answer{
-		c.put("1", `{"name":"untitled"}`), c.merge("1", `{"title":null}`), c.merge("1", `"no object"`),
-		c.patch("1", `[{"op":"remove","path":"/title"}]`),
-	} {
-		a.expect("Validate refuses a document without a title", http.StatusUnprocessableEntity).problem()
-		untouched(a)
-	}
-	c.put("none", `{"name":"untitled"}`).expect("Validate refuses a document without a title", http.StatusUnprocessableEntity)
-	c.get("none").expect("422 means that nothing was created", http.StatusNotFound)
-
-	for _, tt := range []struct {
-		a    answer
-		want int
-		why  string
-	}{
-		{c.get("none"), 404, "there is no such document"},
-		{c.merge("none", `{}`), 404, "there is no such document"},
-		{c.send("DELETE", "1", ""), 405, "DELETE is a method that documents here do not have"},
-		{c.patch("1", `[{"op":"remove","path":"/nothing"}]`), 409, "there is no such member"},
-		{c.put("1", document, "If-Match", `"stale"`), 412, "the document is not what the client saw"},
-		{c.merge("1", `{}`, "If-None-Match", `*`), 412, "the document exists"},
-		{c.send("PATCH", "1", `{}`, "Content-Type", jsonType), 415, "application/json is no patch"},
-		{c.send("PUT", "1", document, "Content-Type", "text/plain"), 415, "PUT takes application/json"},
-		{strict.put("1", document), 428, "this server demands a condition"},
-		{c.send("UPSERT", "1", document), 501, "no RFC defines UPSERT"},
-	} {
-		tt.a.expect(tt.why, tt.want).problem()
-		untouched(tt.a)
-	}
-
-	// The limit, at its edge and far beyond.
-	exact := `{"title":"` + strings.Repeat("x", 100-len(`{"title":""}`)) + `"}`
-	c.put("2", exact).expect("the document has 100 bytes, as many as MaxBytes allows", http.StatusCreated)
-	tooLarge := strings.Replace(exact, "x", "xx", 1)
-	for _, a := range []answer{
-		c.put("1", tooLarge), c.merge("1", tooLarge),
-		c.patch("1", `[{"op":"add","path":"/x","value":"`+strings.Repeat("x", 101)+`"}]`),
-	} {
-		a.expect("the body has more than the 100 bytes of MaxBytes", http.StatusRequestEntityTooLarge).problem()
-		untouched(a)
-	}
-	for _, method := range []string{"PUT", "PATCH"} {
-		body := new(endless)
-		kind := map[string]string{"PUT": jsonType, "PATCH": mergeType}[method]
-		a := c.sendFrom(method, "1", io.NopCloser(body), "a body that does not end", "Content-Type", kind)
-		a.expect("the body has more than the 100 bytes of MaxBytes", http.StatusRequestEntityTooLarge).problem()
-		if body.read > 100+64<<10 {
-			a.fail("The server read more than it must",
-				"expected it to stop reading soon after the 100 bytes of MaxBytes; it read %d bytes and would have read on", body.read)
-		}
-		untouched(a)
-	}
-	c.merge("1", `{"text":"`+strings.Repeat("x", 85)+`"}`).expect("the patched document would have more than the 100 bytes of MaxBytes",
-		http.StatusUnprocessableEntity).problem()
-	untouched(c.get("1"))
-
-	roomy := newClient(t, putpatch.Config{})
-	roomy.put("1", `"`+strings.Repeat("x", 1<<20-2)+`"`).expect("the document has 1 MiB, which is the limit if MaxBytes is zero", http.StatusCreated)
-	roomy.put("2", `"`+strings.Repeat("x", 1<<20-1)+`"`).expect("the document has more than 1 MiB, which is the limit if MaxBytes is zero",
-		http.StatusRequestEntityTooLarge)
 }
 
 // Many clients patch one document at once, and no change that was accepted is lost.
+// Whatever becomes of one request, the store goes on.
 func TestFurtherConcurrentPatches(t *testing.T) {
-	whileValidating(t, "PUT")
-	whileValidating(t, "merge patch")
-	whileValidating(t, "JSON patch")
+	for i, w := range ways {
+		for _, other := range ways[max(i, 1):] {
+			twoEditors(t, [2]way{w, other}, false, func(c client, _, got []answer) {
+				got[0].done("it has no condition")
+				got[1].done("it has no condition")
+				now := c.get("1").body
+				both := sameJSON(now, `{"title":"Plans","ann":"was here","ben":"was here"}`)
+				step.Expect(c.t, both || w.method == "PUT" && sameJSON(now, `{"title":"Plans","ann":"was here"}`),
+					"A change was lost: both were accepted, and neither names what the other changes. The document is now %s.", short(now))
+			})
+		}
+	}
+	for _, match := range []string{"*", ""} {
+		inEveryOrder(t, func(c client) {
+			got := make([]answer, 2)
+			for i, name := range editors {
+				c.x.Go(name, func() { got[i] = c.put("1", `{"title":"`+name+` was here"}`, "If-None-Match", match) })
+			}
+			c.x.Run()
+			last := slices.IndexFunc(got, func(a answer) bool { return a.status == 201 })
+			step.Expect(c.t, last >= 0, "One of two PUTs creates the document: 201; got %d and %d.", got[0].status, got[1].status)
+			if match != "" {
+				got[1-last].expect("the other had created the document", 412)
+			} else {
+				last = 1 - last
+				got[last].done("the other had created the document, and this PUT replaced it")
+			}
+			c.reads("1", `{"title":"`+editors[last]+` was here"}`, "that PUT was the last one to be accepted")
+		})
+	}
+	inEveryOrder(t, func(c client) {
+		c.given("1", plans)
+		var ann answer
+		c.x.Go("ann", func() { ann = c.merge("1", `{"ann":"was here"}`) })
+		c.x.Go("others", func() {
+			for n := range 7 {
+				c.merge("1", fmt.Sprintf(`{"n":%d}`, n))
+			}
+		})
+		c.x.Run()
+		ann.done("it has no condition, however often the document changes meanwhile")
+		c.holds("1", `{"title":"Plans","ann":"was here","n":6}`, "all patches were accepted")
+	})
+	inEveryOrder(t, func(c client) {
+		before := c.given("1", plans)
+		var seen answer
+		c.x.Go("reader", func() { seen = client{c.t, c.h, c.x, true}.get("1") })
+		c.x.Go("writer", func() {
+			c.put("1", `{"refused":"for it only says: was here"}`)
+			c.put("1", renamed)
+		})
+		c.x.Run()
+		after := c.reads("1", renamed, "it was put last")
+		is := func(state answer) bool { return seen.body == state.body && seen.tag() == state.tag() }
+		seen.check(is(before) || is(after), "Expected the document before or after it was replaced, with the ETag of that state; "+
+			"got %s with %s", short(seen.body), seen.tag())
+	})
+	ends := map[string]func(){`"panic"`: func() { panic("Validate panics") }, `"exit"`: runtime.Goexit, "": func() {}}
+	validate := func(document []byte) error { ends[member(string(document), "end")](); return nil }
+	inBubble(t, putpatch.Config{Validate: validate}, func(c client) {
+		for _, body := range []string{`{"end":"panic"}`, `{"end":"exit"}`} {
+			before := c.given("1", plans)
+			step.Start(c.t, func() (recovered any) {
+				defer func() { recovered = recover() }() // as net/http does
+				return c.merge("1", body)
+			}).Result()
+			c.t.Tell("Validate has ended the request. The store should go on.")
+			c.refused(c.merge("1", `{}`, "If-Match", `"other"`), before, 412, "the store goes on")
+			c.put("1", renamed).done("the store goes on")
+		}
+	})
 
-	const clients, changes = 4, 20
-	c := newClient(t, putpatch.Config{})
-	c.given("1", `{"n":0}`)
-	var all sync.WaitGroup
-	trouble := make([]string, clients) // an element each, so that nothing but the handler orders the clients
-	for i := range clients {
-		all.Go(func() { trouble[i] = count(c.h, i, changes, 2*clients*changes) })
+	call := func(name, method, id, kind, body string) apart.Call[http.Handler] {
+		return apart.Call[http.Handler]{Name: name, Do: func(h http.Handler) {
+			r := httptest.NewRequest(method, "/documents/"+id, strings.NewReader(body))
+			r.Header.Set("Content-Type", kind)
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}}
 	}
-	done := make(chan struct{})
-	go func() { all.Wait(); close(done) }()
-	if !settled(done) {
-		(&exchange{request: "a PATCH of many at once"}).failBlocked(t)
-	}
-	for i, s := range trouble {
-		if s != "" {
-			fail(t, "A client could not change the document", fmt.Sprintf("client %d of %d: %s", i+1, clients, s))
-		}
-	}
-	now := c.get("1")
-	if got, want := member(now.body, "n"), fmt.Sprint(clients*changes); got != want {
-		now.fail("An accepted change was lost", "expected n to be %s, since %d clients each raised it %d times, always with If-Match; got %s",
-			want, clients, changes, got)
-	}
-	for i := range clients {
-		name := fmt.Sprintf("client%d", i)
-		if got, want := member(now.body, name), fmt.Sprint(changes); got != want {
-			now.fail("An accepted change was lost", "expected %q to be %s, which only that client changes, with merge patches of just this member; got %s",
-				name, want, short(got))
-		}
-	}
+	put := call("PUT", "PUT", "1", jsonType, plans)
+	apart.Pairs(t, func() http.Handler {
+		h := putpatch.NewHandler(putpatch.Config{})
+		put.Do(h)
+		return h
+	}, put, call("PUT of another", "PUT", "2", jsonType, plans), call("GET", "GET", "1", "", ""), call("HEAD", "HEAD", "1", "", ""),
+		call("merge patch", "PATCH", "1", mergeType, `{"a":1}`), call("JSON patch", "PATCH", "1", patchType, `add /a 1`))
 }
 
 // A document or patch of many levels is stored or refused, at a cost in step with its size.
@@ -674,351 +537,64 @@ func TestFurtherDeepNesting(t *testing.T) {
 	nested := func(levels int, core string) string {
 		return strings.Repeat(`{"a":`, levels) + core + strings.Repeat(`}`, levels)
 	}
-	for _, levels := range []int{100, 3_000, 10_000, 100_000} {
-		for _, tt := range []struct{ kind, body, want string }{
-			{jsonType, nested(levels, "2"), nested(levels, "2")},
-			{mergeType, nested(levels, "2"), nested(levels, "2")},
-			{mergeType, nested(levels, "null"), nested(levels-1, "{}")},
-			{patchType, `[{"op":"test","path":"/a","value":` + nested(levels-1, "1") + `}]`, nested(levels, "1")},
-			{patchType, `[{"op":"add","path":"` + strings.Repeat("/a", levels-1) + `/b","value":2}]`, nested(levels-1, `{"a":1,"b":2}`)},
-			{patchType, `[{"op":"add","path":"/b","value":` + nested(levels-1, "1") + `}]`, `{"a":` + nested(levels-1, "1") + `,"b":` + nested(levels-1, "1") + `}`},
+	arrays := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
+	inBubble(t, putpatch.Config{}, func(c client) {
+		const why = "nothing has more than 128 levels"
+		for i, document := range []string{
+			nested(128, "1"), arrays(128), strings.Repeat(`[{"a":`, 64) + "1" + strings.Repeat("}]", 64),
+			"[" + strings.Repeat("[],", 300) + "{}" + strings.Repeat(",{}", 300) + "]",
+			`["` + strings.Repeat("[", 300) + `","\"` + strings.Repeat("{", 300) + `","\\",[]]`,
 		} {
-			c := newClient(t, putpatch.Config{})
-			document := nested(levels, "1")
-			stored := c.put("1", document).accepted()
-			if !stored {
-				document = nested(100, "1")
-				c.given("1", document)
-			}
-			method := http.MethodPatch
-			if tt.kind == jsonType {
-				method = http.MethodPut
-			}
-			var a answer
-			cost := allocated(func() { a = c.send(method, "1", tt.body, "Content-Type", tt.kind) })
-			switch {
-			case levels == 100:
-				a.expect("100 levels are few enough for every server", http.StatusOK, http.StatusNoContent)
-			case a.accepted(), a.status == http.StatusConflict && !stored: // a deep path in a document that is not
-			default:
-				a.expect(fmt.Sprintf("%d levels may be refused, but only as a bad request", levels),
-					http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity)
-			}
-			if limit := uint64(16<<20 + (len(tt.body)+len(document))<<10); cost > limit {
-				a.fail("The request cost far more than its size",
-					"expected at most %d MiB of memory to be allocated, which is 16 MiB and 1 KiB for each byte of body and document; it was %d MiB, for %d levels",
-					limit>>20, cost>>20, levels)
-			}
-			switch {
-			case !a.accepted():
-				c.reads("1", document, "a refused request changes nothing")
-			case stored && levels <= 10_000: // what is deeper, encoding/json cannot compare
-				c.holds("1", tt.want, fmt.Sprintf("the server accepted the %s with %d levels", method, levels))
+			id := fmt.Sprint(i)
+			c.put(id, document).expect(why, 201)
+			c.merge(id, document).done(why)
+			c.patch(id, `[]`).done(why)
+			c.holds(id, document, why)
+		}
+		c.given("1", nested(127, `{}`))
+		c.patch("1", `add `+strings.Repeat("/a", 127)+`/b 1; add /c `+arrays(126)).done(why)
+		c.holds("1", `{"a":`+nested(126, `{"b":1}`)+`,"c":`+arrays(126)+`}`, why)
+	})
+	for _, levels := range []int{3_000, 10_000, 100_000} {
+		deep := nested(levels-1, "1")
+		affords := func(method, kind string, bodies ...string) {
+			for _, body := range bodies {
+				inBubble(t, putpatch.Config{}, func(c client) {
+					if !c.put("1", nested(levels, "1")).accepted() {
+						c.given("1", nested(100, "1"))
+					}
+					before := c.get("1")
+					if a := c.cheap(method, "1", kind, body); !a.accepted() {
+						a.expect("many levels may be refused, but as a bad request, or as a path that is not there", 400, 409, 413, 422)
+						c.refused(a, before, a.status, "it was refused")
+					}
+				})
 			}
 		}
+		affords("PUT", jsonType, deep)
+		affords("PATCH", mergeType, deep, nested(levels, "null"))
+		affords("PATCH", patchType, `test /a `+deep, `add /b `+deep, `add `+strings.Repeat("/a", levels-1)+`/b 2`)
 	}
+	inBubble(t, putpatch.Config{}, func(c client) { // each patch copies the document into its own depths
+		c.given("1", nested(100, "{}"))
+		for n, accepted := 101, true; accepted && n <= 10_000; n += n - 1 {
+			accepted = c.cheap("PATCH", "1", patchType, `copy /a `+strings.Repeat("/a", n)).accepted()
+		}
+	})
 }
 
 // A patch that is made to do harm is refused, and the server goes on.
 func TestFurtherHostilePatches(t *testing.T) {
-	c := newClient(t, putpatch.Config{MaxBytes: 10_000})
-	document := `{"a":["0123456789"],"empty":[null]}`
-	c.given("1", document)
-
-	double := strings.TrimSuffix(strings.Repeat(`{"op":"copy","from":"/a","path":"/a/-"},`, 20), ",")
-	var a answer
-	cost := allocated(func() { a = c.patch("1", "["+double+"]") })
-	a.expect("twenty times a copy of all there is makes a document of more than MaxBytes", http.StatusUnprocessableEntity)
-	if limit := uint64(16<<20 + (len(double)+2+len(document))<<10); cost > limit {
-		a.fail("The request cost far more than its size",
-			"expected at most %d MiB of memory to be allocated, since the patch has %d bytes and each copy doubles the document; it was %d MiB",
-			limit>>20, len(double)+2, cost>>20)
-	}
-	c.reads("1", document, "a refused patch changes nothing")
-
-	c.patch("1", `[{"op":"test","path":""}]`).expect("a test needs a value", http.StatusBadRequest)
-	c.reads("1", document, "a refused patch changes nothing")
-
-	a = c.patch("1", `[{"op":"replace","path":"/a","value":[]},{"op":"test","path":"/empty","value":[null]}]`)
-	switch {
-	case a.accepted():
-		c.holds("1", `{"a":[],"empty":[null]}`, "the patch was accepted")
-	case a.status >= 400:
-		a.problem()
-		c.reads("1", document, "a refused patch changes nothing")
-	default:
-		a.expect("the test holds; a server whose library cannot tell answers with a problem", http.StatusOK, http.StatusNoContent)
-	}
-	c.patch("1", `[{"op":"add","path":"/b","value":1}]`).expect("the server goes on", http.StatusOK, http.StatusNoContent)
-}
-
-// edits are the ways in which an editor changes a document.
-var edits = []string{"PUT", "merge patch", "JSON patch"}
-
-// write makes an object the document, in one of these ways. A merge patch does so only if it names every member.
-func (c *client) write(how, id, object string, header ...string) answer {
-	c.t.Helper()
-	switch how {
-	case "PUT":
-		return c.put(id, object, header...)
-	case "merge patch":
-		return c.merge(id, object, header...)
-	default:
-		return c.patch(id, `[{"op":"replace","path":"","value":`+object+`}]`, header...)
-	}
-}
-
-// An edit adds a member with an editor's name to a document, in one of these ways. What is seen is the document as the
-// editor has read it.
-func edit(how, who, seen string) (method, kind, body string) {
-	member := `"` + strings.ToLower(who) + `":"was here"`
-	switch how {
-	case "PUT":
-		return http.MethodPut, jsonType, strings.TrimSuffix(seen, "}") + "," + member + "}"
-	case "merge patch":
-		return http.MethodPatch, mergeType, "{" + member + "}"
-	default:
-		return http.MethodPatch, patchType, `[{"op":"add","path":"/` + strings.ToLower(who) + `","value":"was here"}]`
-	}
-}
-
-// An editor reads the document, then writes it on the condition that it is still as it was read.
-type editor struct {
-	name, how string
-	read      bool
-	seen, tag string
-}
-
-// twoEditors plays one order of Ann's and Ben's requests, A standing for Ann's next one and B for Ben's. A write is
-// accepted if and only if nobody's was accepted since its editor read the document.
-func twoEditors(t *testing.T, ann, ben, order string) {
-	t.Helper()
-	c := newClient(t, putpatch.Config{})
-	want := `{"title":"Plans"}`
-	c.given("1", want)
-	story := newTimeline("Ann", "Ben")
-	editors := map[rune]*editor{'A': {name: "Ann", how: ann}, 'B': {name: "Ben", how: ben}}
-	var states []string // the tags, in the order in which they were seen
-	name := func(tag string) string {
-		if !slices.Contains(states, tag) {
-			states = append(states, tag)
+	inBubble(t, putpatch.Config{MaxBytes: 10_000}, func(c client) {
+		before := c.given("1", `{"a":["0123456789"],"empty":[null]}`)
+		double := strings.TrimSuffix(strings.Repeat(`copy /a /a/-; `, 20), "; ")
+		c.refused(c.cheap("PATCH", "1", patchType, double), before, 422, "twenty times a copy of all there is makes more than MaxBytes")
+		c.refused(c.patch("1", `[{"op":"test","path":""}]`), before, 400, "a test needs a value")
+		if a := c.patch("1", `replace /a []; test /empty [null]`); a.accepted() {
+			c.holds("1", `{"a":[],"empty":[null]}`, "the patch was accepted")
+		} else {
+			c.refused(a.problem(), before, max(a.status, 400), "the test holds, or a library cannot tell")
 		}
-		return fmt.Sprintf("tag %d", slices.Index(states, tag)+1)
-	}
-	for _, who := range order + "AABB" { // who was refused starts again
-		e := editors[who]
-		if e.how == "" {
-			continue // done
-		}
-		if !e.read {
-			a := c.get("1")
-			e.read, e.seen, e.tag = true, a.body, a.etag(e.name+" needs it to change only what "+e.name+" has seen")
-			story.add(e.name, "GET: %s", name(e.tag))
-			continue
-		}
-		method, kind, body := edit(e.how, e.name, e.seen)
-		a := c.send(method, "1", body, "Content-Type", kind, "If-Match", e.tag)
-		story.add(e.name, "%s, if it is %s: %d", e.how, name(e.tag), a.status)
-		current := sameJSON(e.seen, want)
-		switch {
-		case current && !a.accepted():
-			a.fail("A good change was refused", "expected %s's change to be accepted, since nobody has changed the document since %s read it; got %s%s",
-				e.name, e.name, a.describe(), story)
-		case !current && a.accepted():
-			a.fail("An update was lost", "expected %s's change to be refused with 412, since the other has changed the document since %s read it; got %s, and the document is now %s%s",
-				e.name, e.name, a.describe(), short(c.get("1").body), story)
-		case !current:
-			a.expect("the document is not what "+e.name+" has read", http.StatusPreconditionFailed)
-			e.read = false
-		default:
-			want = strings.TrimSuffix(want, "}") + `,"` + strings.ToLower(e.name) + `":"was here"}`
-			e.how = ""
-		}
-		if now := c.get("1"); !sameJSON(want, now.body) {
-			a.fail("The document is not as it should be", "expected the document %s after this order of requests; it is %s%s", want, short(now.body), story)
-		}
-	}
-}
-
-// whileArriving lets Ben change the document while the body of Ann's request is arriving.
-func whileArriving(t *testing.T, how string) {
-	t.Helper()
-	document := `{"title":"Plans"}`
-	for _, conditional := range []bool{true, false} {
-		c := newClient(t, putpatch.Config{})
-		c.given("1", document)
-		tag := c.get("1").etag("a condition needs one")
-		method, kind, body := edit(how, "Ann", document)
-		header := []string{"Content-Type", kind}
-		if conditional {
-			header = append(header, "If-Match", tag)
-		}
-		var ben *exchange
-		inTime := false
-		a := c.sendFrom(method, "1", pausing(body, func() {
-			patch := `{"ben":"was here"}`
-			ben = c.start(http.MethodPatch, "1", strings.NewReader(patch), patch, "Content-Type", mergeType, "If-Match", tag)
-			inTime = ben.wait()
-		}), body, header...)
-		if ben == nil {
-			a.fail("The body was not read", "expected the body to be read before it is answered; got %s", a.describe())
-		}
-		if !inTime {
-			a.fail("The server answers nobody while a body arrives", "expected Ben's %s to be answered while Ann's body was still arriving; "+
-				"it had to wait for Ann's, and a client that sends slowly stops the whole server", ben.request)
-		}
-		ben.result(t).expect("nobody had changed the document yet", http.StatusOK, http.StatusNoContent)
-		switch {
-		case conditional:
-			if a.status != http.StatusPreconditionFailed {
-				a.fail("An update was lost", "expected Ann's change to be refused with 412, since Ben changed the document while Ann's body was still arriving; got %s, and the document is now %s",
-					a.describe(), short(c.get("1").body))
-			}
-			c.holds("1", `{"title":"Plans","ben":"was here"}`, "Ben's change was accepted and Ann's was refused")
-		case how == "PUT":
-			a.expect("a PUT without a condition replaces whatever is there", http.StatusOK, http.StatusNoContent)
-		default:
-			a.expect("a PATCH without a condition applies to whatever is there", http.StatusOK, http.StatusNoContent)
-			c.holds("1", `{"title":"Plans","ben":"was here","ann":"was here"}`,
-				"Ben changed the document while Ann's body was still arriving, and Ann's PATCH applies to what is there then")
-		}
-	}
-}
-
-// whileValidating lets Ben's request come while Ann's new document is being validated, which lies between the moment
-// when the server looks at the condition and the moment when it stores the document. Either the server lets Ben wait, or
-// it notices that the document has changed.
-func whileValidating(t *testing.T, how string) {
-	t.Helper()
-	document := `{"title":"Plans"}`
-	for _, conditional := range []bool{true, false} {
-		if !conditional && how == "PUT" {
-			continue // the last one wins, as it should
-		}
-		var c *client
-		var ben *exchange
-		var came atomic.Bool
-		var header []string
-		c = newClient(t, putpatch.Config{Validate: func(candidate []byte) error {
-			if member(string(candidate), "ann") != "" && came.CompareAndSwap(false, true) {
-				method, kind, body := edit(how, "Ben", document)
-				ben = c.start(method, "1", strings.NewReader(body), body, append([]string{"Content-Type", kind}, header...)...)
-				ben.wait()
-			}
-			return nil
-		}})
-		c.given("1", document)
-		if conditional {
-			header = []string{"If-Match", c.get("1").etag("a condition needs one")}
-		}
-		method, kind, body := edit(how, "Ann", document)
-		ann := c.send(method, "1", body, append([]string{"Content-Type", kind}, header...)...)
-		if ben == nil {
-			ann.fail("Validate was not called", "expected Validate to be asked about the new document; got %s without", ann.describe())
-		}
-		if !ben.wait() {
-			ben.failBlocked(t)
-		}
-		other := ben.result(t)
-		if !conditional {
-			ann.expect("the patch fits, and has no condition", http.StatusOK, http.StatusNoContent)
-			other.expect("the patch fits, and has no condition", http.StatusOK, http.StatusNoContent)
-			c.holds("1", `{"title":"Plans","ann":"was here","ben":"was here"}`,
-				"two patches of different members came at once, and both were accepted")
-			continue
-		}
-		switch {
-		case ann.accepted() && other.accepted():
-			ann.fail("An update was lost", "expected one of two changes on the same condition to be refused with 412, since Ben's came while Ann's was being validated; "+
-				"both were accepted, and the document is now %s", short(c.get("1").body))
-		case ann.accepted():
-			other.expect("Ann's change came first", http.StatusPreconditionFailed)
-			c.holds("1", `{"title":"Plans","ann":"was here"}`, "Ann's change was accepted and Ben's was refused")
-		default:
-			ann.expect("Ben's change came first", http.StatusPreconditionFailed)
-			other.expect("nobody had changed the document yet", http.StatusOK, http.StatusNoContent)
-			c.holds("1", `{"title":"Plans","ben":"was here"}`, "Ben's change was accepted and Ann's was refused")
-		}
-	}
-}
-
-// count raises the member n of the document by one, again and again, and counts in a member of its own, which needs no
-// condition. It says what went wrong, if anything. A retry is due only if another client's change came in between, and
-// there are only so many of those.
-func count(h http.Handler, client, changes, most int) (trouble string) {
-	exchange := func(method, body string, header ...string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, "/documents/1", strings.NewReader(body))
-		for i := 0; i+1 < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		return w
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			trouble = fmt.Sprint("the handler panicked: ", p)
-		}
-	}()
-	attempts := 0
-	for done := 0; done < changes; {
-		if attempts++; attempts > most {
-			return fmt.Sprintf("412 came %d times, more often than all others changed the document", attempts-1-done)
-		}
-		seen := exchange(http.MethodGet, "")
-		n, err := strconv.Atoi(member(seen.Body.String(), "n"))
-		if err != nil {
-			return "GET answered " + short(seen.Body.String())
-		}
-		w := exchange(http.MethodPatch, fmt.Sprintf(`{"n":%d}`, n+1), "Content-Type", mergeType, "If-Match", seen.Header().Get("ETag"))
-		switch w.Code {
-		case http.StatusOK, http.StatusNoContent:
-			done++
-			own := exchange(http.MethodPatch, fmt.Sprintf(`{"client%d":%d}`, client, done), "Content-Type", mergeType)
-			if own.Code != http.StatusOK && own.Code != http.StatusNoContent {
-				return "a PATCH without a condition was answered with " + statusText(own.Code)
-			}
-		case http.StatusPreconditionFailed:
-		default:
-			return "a PATCH with If-Match was answered with " + statusText(w.Code)
-		}
-	}
-	return ""
-}
-
-// listed returns the elements of a list field in lower case.
-func listed(header http.Header, field string) []string {
-	var list []string
-	for _, line := range header.Values(field) {
-		for element := range strings.SplitSeq(line, ",") {
-			list = append(list, strings.ToLower(strings.TrimSpace(element)))
-		}
-	}
-	return list
-}
-
-// orders returns every order of the letters.
-func orders(letters string) []string {
-	if letters == "" {
-		return []string{""}
-	}
-	var all []string
-	for i, letter := range letters {
-		if strings.ContainsRune(letters[:i], letter) {
-			continue
-		}
-		for _, rest := range orders(letters[:i] + letters[i+1:]) {
-			all = append(all, string(letter)+rest)
-		}
-	}
-	return all
-}
-
-// allocated returns how many bytes f makes the process allocate.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
+		c.patch("1", `add /b 1`).done("the server goes on")
+	})
 }
