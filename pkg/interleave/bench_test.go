@@ -2,35 +2,48 @@ package interleave_test
 
 import (
 	"fmt"
-	"sync"
+	stdsync "sync"
 	"testing"
 
 	"github.com/backend-kata/dojo/pkg/interleave"
+	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
-// BenchmarkSchedules is the time of one schedule. Explore takes a *testing.T, so
-// a test of its own lends one.
+// BenchmarkSchedules is the time of one schedule, with four points of the test's for
+// each actor and with four at locks. Explore takes a *testing.T, so a test of its own
+// lends one.
 func BenchmarkSchedules(b *testing.B) {
 	for _, actors := range []int{2, 3} {
 		b.Run(fmt.Sprintf("%d actors of 4 points", actors), func(b *testing.B) {
-			lend := func(t *testing.T) {
-				for tried := 0; tried < b.N; {
-					tried += interleave.ExploreWithin(t, b.N-tried, func(_ *testing.T, s *interleave.Schedule) {
-						for a := range actors {
-							s.Go(fmt.Sprint(a), func() {
-								for range 4 {
-									s.Point("go on")
-								}
-							})
-						}
-						s.Run()
-					}).Schedules
-				}
-			}
-			if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: lend}}) {
-				b.Fatal("an exploration failed")
-			}
+			schedules(b, actors, func(s *interleave.Schedule) { s.Point("go on") })
 		})
+		b.Run(fmt.Sprintf("%d actors of 4 locks", actors), func(b *testing.B) {
+			var mu sync.Mutex
+			schedules(b, actors, func(*interleave.Schedule) {
+				mu.Lock()
+				mu.Unlock() //nolint:staticcheck // an empty section is what is measured
+			})
+		})
+	}
+}
+
+func schedules(b *testing.B, actors int, do func(s *interleave.Schedule)) {
+	lend := func(t *testing.T) {
+		for tried := 0; tried < b.N; {
+			tried += interleave.ExploreWithin(t, b.N-tried, func(_ *testing.T, s *interleave.Schedule) {
+				for a := range actors {
+					s.Go(fmt.Sprint(a), func() {
+						for range 4 {
+							do(s)
+						}
+					})
+				}
+				s.Run()
+			}).Schedules
+		}
+	}
+	if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: lend}}) {
+		b.Fatal("an exploration failed")
 	}
 }
 
@@ -41,9 +54,9 @@ func BenchmarkFreeRuns(b *testing.B) {
 	lost := 0
 	for b.Loop() {
 		var (
-			mu sync.Mutex
+			mu stdsync.Mutex
 			n  int
-			wg sync.WaitGroup
+			wg stdsync.WaitGroup
 		)
 		for range 2 {
 			wg.Go(func() {

@@ -43,21 +43,26 @@ func (b births) now() uint64 {
 //go:norace
 func (b births) since() int { return int(b.now() - b.before) }
 
-// dump is what look reads, kept from one look to the next. It is guarded by
+// dump is what dumpAll returns, kept from one look to the next. It is guarded by
 // exploring.
 var dump = make([]byte, 64<<10)
+
+// dumpAll returns the stacks of all goroutines, until the next call.
+func dumpAll() []byte {
+	n := runtime.Stack(dump, true)
+	for n == len(dump) {
+		dump = make([]byte, 2*len(dump))
+		n = runtime.Stack(dump, true)
+	}
+	return dump[:n]
+}
 
 // look reads the stacks of all goroutines. It reports whether one that is newer
 // than root is on its way in root's bubble, and whether one waits for what is not
 // in the bubble, such as a lock. A goroutine that helps the garbage collector is
 // in no bubble meanwhile.
 func look(root stack.Header) (busy, lock bool) {
-	n := runtime.Stack(dump, true)
-	for n == len(dump) {
-		dump = make([]byte, 2*len(dump))
-		n = runtime.Stack(dump, true)
-	}
-	for entry := range bytes.SplitSeq(dump[:n], []byte("\n\n")) {
+	for entry := range bytes.SplitSeq(dumpAll(), []byte("\n\n")) {
 		g := stack.Parse(entry)
 		if g.ID <= root.ID || g.Bubble != root.Bubble && g.Bubble != 0 {
 			continue

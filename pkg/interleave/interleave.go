@@ -135,6 +135,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/interleave/internal/hook"
 	"github.com/backend-kata/dojo/pkg/internal/race"
+	"github.com/backend-kata/dojo/pkg/internal/rerun"
 )
 
 // Budget is how many schedules [Explore] tries at most. Most races show in the first
@@ -193,11 +194,12 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, s *Schedule
 	// One goroutine runs at a time anyway, and to hand over on one processor takes a fifth of the time.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	search := newSearch(only)
+	var s *Schedule
 	start := time.Now()
 	late := false
 	for search.next() {
 		search.tried++
-		s := newSchedule(search.prefix)
+		s = newSchedule(search.prefix)
 		runOne(t, s, func(t *testing.T) { body(t, s) }, func(raced bool) string {
 			return search.describe(s, isOnly) + s.replay(t, number, raced)
 		})
@@ -208,11 +210,28 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, s *Schedule
 		}
 	}
 	report := search.progress()
+	if came := s.stage.whoCame(); len(came) < 2 && report.Schedules == 1 && report.Exhausted && !isOnly && !s.noneMay {
+		t.Fatal(nothingToTry(came) + "\n\nagain: " + rerun.Command(t.Name()))
+	}
 	report.OutOfTime = late && !report.Exhausted
 	if !report.Exhausted && !isOnly {
 		t.Log(report)
 	}
 	return report
+}
+
+// nothingToTry says that there was one schedule, and what to do.
+func nothingToTry(came []*actor) string {
+	who := "no actor came"
+	if len(came) == 1 {
+		who = "only " + came[0].name + " came"
+	}
+	return "nothing was explored: " + who + " to a point, so there is one order, which was run once\n\n" +
+		"Points are at the locks and atomics of code that imports\n" +
+		"    " + ownPackage + "/sync\n" +
+		"    " + ownPackage + "/sync/atomic\n" +
+		"in place of sync and sync/atomic, and where a fake or the test calls Point.\n" +
+		"If the code needs none, say so in the body: s.AllowNoPoints()"
 }
 
 // limit is TimeLimit, but for this package's tests.

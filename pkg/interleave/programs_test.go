@@ -51,9 +51,9 @@ var programs = map[string]func(t *testing.T){
 		})
 	},
 	"second-exploration": func(t *testing.T) {
-		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.Run() })
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.AllowNoPoints(); s.Run() })
 		t.Run("sub", func(t *testing.T) {
-			interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.Run() })
+			interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) { s.AllowNoPoints(); s.Run() })
 			interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
 				s.Go("A", func() { s.Point("fail") })
 				s.Run()
@@ -92,6 +92,110 @@ var programs = map[string]func(t *testing.T){
 			}
 			s.Go("A", func() { both(&a, &b) })
 			s.Go("B", func() { both(&b, &a) })
+			s.Run()
+		})
+	},
+	"waiting-writer": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var prices struct{ sync.RWMutex }
+			s.Go("reader", func() {
+				prices.RLock()
+				defer prices.RUnlock()
+				prices.RLocker().Lock()
+				defer prices.RLocker().Unlock()
+			})
+			s.Go("writer", func() {
+				prices.Lock()
+				defer prices.Unlock()
+			})
+			s.Run()
+		})
+	},
+	"never-unlocked": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			shelf := struct{ rows []sync.Mutex }{make([]sync.Mutex, 2)}
+			s.Go("A", func() { shelf.rows[1].Lock() })
+			s.Go("B", func() {
+				shelf.rows[0].Lock()
+				shelf.rows[1].Lock()
+			})
+			s.Go("C", func() {
+				for {
+					shelf.rows[0].Lock()
+				}
+			})
+			s.Run()
+		})
+	},
+	"others-that-wait": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var all sync.WaitGroup
+			jobs, full := make(chan int), make(chan int)
+			all.Add(1)
+			s.Go("A", func() {
+				go func() { s.Point("work") }() // and ends
+				go func() { full <- <-jobs }()
+				all.Wait()
+			})
+			s.Go("B", func() {
+				s.Point("look")
+				select {
+				case <-full:
+				case jobs <- 1:
+				}
+			})
+			s.Run()
+		})
+	},
+	"operands": func(t *testing.T) {
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			var shop struct {
+				sold  int64
+				open  atomic.Bool
+				seats [2]struct{ owner atomic.Pointer[string] }
+				seen  sync.Map
+				all   sync.WaitGroup
+			}
+			load := sync.OnceValue(func() int { return 1 })
+			var once sync.Once
+			s.Go("A", func() {
+				s.Point("begin")
+				atomic.AddInt64(&shop.sold, 1)
+				shop.open.Store(true)
+				shop.seats[1].owner.Load()
+				shop.seen.LoadOrStore("k", 1)
+				shop.all.Add(1)
+				shop.all.Done()
+				shop.all.Wait()
+				once.Do(func() {})
+				load()
+				shop.open.Store(shop.open.Load())
+				func(l sync.Locker) {
+					l.Lock()
+					defer l.Unlock()
+				}(new(sync.Mutex))
+			})
+			s.Go("B", new(sync.Mutex).Lock)
+			s.Run()
+			t.Error("shown")
+		})
+	},
+	"forgotten-import": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var mu stdsync.Mutex
+			for _, name := range []string{"A", "B"} {
+				s.Go(name, func() {
+					mu.Lock()
+					defer mu.Unlock()
+				})
+			}
+			s.Run()
+		})
+	},
+	"one-actor-with-points": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			s.Go("client A", func() { s.Point("begin") })
+			s.Go("client B", func() {})
 			s.Run()
 		})
 	},

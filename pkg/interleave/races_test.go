@@ -136,6 +136,48 @@ var wrong = func() map[string]func(t *testing.T) {
 					}
 			})
 		},
+		"told at a point": func(t *testing.T) {
+			// The formatted text must not order the actors, as a pool of package fmt does.
+			interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+				n := 0
+				s.Go("A", func() {
+					n++
+					s.Point("%s is %d, %v", "n", 1, time.Second)
+					s.Note("%d", 1)
+				})
+				s.Go("B", func() {
+					s.Point("%s is %d, %v", "n", 1, time.Second)
+					use(n)
+				})
+				s.Run()
+			})
+		},
+		"told by a writer that waits": func(t *testing.T) {
+			// That a writer waits keeps readers out. It must not pass on what the writer did.
+			interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+				var mu sync.RWMutex
+				n, looked := 0, make(chan bool)
+				s.Go("reader", func() {
+					mu.RLock()
+					defer mu.RUnlock()
+					<-looked
+				})
+				s.Go("writer", func() {
+					n++
+					mu.Lock()
+					defer mu.Unlock()
+				})
+				s.Go("other", func() {
+					if mu.TryRLock() {
+						mu.RUnlock()
+					} else {
+						use(n)
+					}
+					close(looked)
+				})
+				s.Run()
+			})
+		},
 		"crashed": func(t *testing.T) {
 			interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
 				n := 0
@@ -233,6 +275,7 @@ var right = map[string]func(t *testing.T){
 	},
 	"WaitGroup": func(t *testing.T) {
 		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			s.AllowNoPoints() // of the goroutines
 			s.Go("A", func() {
 				var wg sync.WaitGroup
 				var n [2]int
@@ -264,6 +307,49 @@ var right = map[string]func(t *testing.T){
 					n++
 					changed.Signal()
 				}
+		})
+	},
+	"Cond of readers": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var mu sync.RWMutex
+			ready, changed := false, sync.NewCond(mu.RLocker())
+			for _, name := range []string{"A", "B"} {
+				s.Go(name, func() {
+					changed.L.Lock()
+					defer changed.L.Unlock()
+					for !ready {
+						changed.Wait()
+					}
+				})
+			}
+			s.Go("C", func() {
+				mu.Lock()
+				ready = true
+				mu.Unlock()
+				changed.Broadcast()
+			})
+			s.Run()
+		})
+	},
+	"a writer that waits": func(t *testing.T) {
+		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+			var mu sync.RWMutex
+			n := 0
+			s.Go("reader", func() {
+				mu.RLock()
+				defer mu.RUnlock()
+				s.Point("read")
+				use(n)
+			})
+			for range 2 {
+				s.Go("writer", func() {
+					mu.Lock()
+					defer mu.Unlock()
+					s.Point("write")
+					n++
+				})
+			}
+			s.Run()
 		})
 	},
 	"atomics": func(t *testing.T) {

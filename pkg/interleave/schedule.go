@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +30,7 @@ type Schedule struct {
 	t       *testing.T
 	prefix  []move // the choices that are given
 	ran     bool
+	noneMay bool // come to a point
 	lock    bool // somebody was seen to wait for a lock, so synctest.Wait would not return
 	last    int  // the actor that was chosen last; -1 for none
 	inRow   int  // how often in a row it was
@@ -77,7 +77,7 @@ func (s *Schedule) Point(format string, args ...any) {
 	if s == nil {
 		return
 	}
-	s.stage.park(fmt.Sprintf(format, args...), nil, 0)
+	s.stage.point(newText(format, args), 0)
 }
 
 // Pass is a point at which virtual time passes: when it is the calling actor's
@@ -85,7 +85,7 @@ func (s *Schedule) Point(format string, args ...any) {
 // those who wait for a timer. Nothing is as good at finding what happens when a
 // lease runs out.
 func (s *Schedule) Pass(d time.Duration) {
-	s.stage.park(fmt.Sprintf("%v pass", d), nil, d)
+	s.stage.point(newText("%v pass", []any{d}), d)
 }
 
 // Note adds what came of the calling actor's last point to the story: the value
@@ -95,13 +95,19 @@ func (s *Schedule) Note(format string, args ...any) {
 	if s == nil {
 		return
 	}
-	s.stage.note(fmt.Sprintf(format, args...))
+	s.stage.note(newText(format, args))
 }
 
 // Tick returns 1, 2, 3 and so on: a clock that tells which of two calls came first, where
 // the virtual one stands still. Unlike a counter of the test's own it puts nothing in
 // order in the race detector's eyes. It is safe for concurrent use.
 func (s *Schedule) Tick() int64 { return s.stage.tick() }
+
+// AllowNoPoints says that the code under test may come to no point, as code may that
+// has channels where other code has locks. Without it [Explore] fails if fewer than two
+// actors come to a point, since then it tries nothing: mostly an import of the packages
+// below this one was forgotten. It is called by the body.
+func (s *Schedule) AllowNoPoints() { s.noneMay = true }
 
 // Run lets the actors run to their ends, in this schedule. It is called once, by
 // the body. It stops the test, as t.FailNow does, if an actor failed it, if all
@@ -163,7 +169,7 @@ func (s *Schedule) finish() {
 func (s *Schedule) settle() {
 	s.quiet()
 	for _, p := range s.stage.newcomers() {
-		s.add(&actor{name: fmt.Sprintf("goroutine %d", s.strangers()+1), id: p.id, parked: p, started: true})
+		s.add(&actor{name: fmt.Sprintf("goroutine %d", s.strangers()+1), id: p.id, parked: p, came: true, started: true})
 	}
 	s.stage.seen.Release()
 	if s.t.Failed() {
@@ -320,5 +326,5 @@ func (s *Schedule) timePasses() bool {
 // deadlock fails the test: nobody can go on.
 func (s *Schedule) deadlock() {
 	s.t.Helper()
-	s.t.Fatalf("deadlock: nobody can go on, and time does not help\n  %s", strings.Join(s.stage.waits(), "\n  "))
+	s.t.Fatal("deadlock: nobody can go on, and time does not help\n\n" + s.stage.waits(stacks(s.stage.root)))
 }

@@ -1,7 +1,6 @@
 package interleave
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -41,6 +40,7 @@ type stage struct {
 	going  int  // the actor that was let go last
 	actors []*actor
 	new    *parking // of goroutines that are no actors yet; the latest first
+	holds  *hold    // the latest first
 	events []event
 	moved  bool // somebody came to a point or ended since the last choice
 	ticks  int64
@@ -62,6 +62,8 @@ type actor struct {
 	run     func() // nil for a goroutine that the code under test started
 	id      int    // of the goroutine
 	parked  *parking
+	at      *parking // where it was let go last
+	came    bool     // to a point
 	started bool
 	done    bool
 	crashed bool
@@ -70,7 +72,9 @@ type actor struct {
 // A parking is a goroutine that waits at a point.
 type parking struct {
 	id    int
-	what  string
+	what  text
+	calls *calls // of a point in package sync; nil for one of the test's
+	lock  any    // what comes next takes it; nil for none
 	ready func() bool
 	pass  time.Duration
 	gate  chan bool // true to go on, false to end
@@ -90,7 +94,15 @@ func (p *parking) isReady() bool {
 // An event is one line of the story.
 type event struct {
 	actor int
-	text  string
+	at    *parking
+	crash bool
+	notes *note // the latest first
+}
+
+// A note is what came of an event.
+type note struct {
+	text text
+	next *note
 }
 
 // What follows is the explorer's side.
@@ -151,29 +163,21 @@ func (s *stage) tell(m move) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.actors[m.actor]
-	text := a.parked.what
-	if m.crash {
-		a.crashed = true
-		text = "crashes before " + text
-	}
-	s.events = append(s.events, event{m.actor, text})
+	a.crashed = a.crashed || m.crash
+	s.events = append(s.events, event{actor: m.actor, at: a.parked, crash: m.crash})
 }
 
-// waits says of each actor that has yet to end what it waits for.
-func (s *stage) waits() []string {
+// whoCame returns the actors that came to a point.
+func (s *stage) whoCame() []*actor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var waits []string
+	var came []*actor
 	for _, a := range s.actors {
-		switch {
-		case a.done || a.crashed:
-		case a.parked != nil:
-			waits = append(waits, fmt.Sprintf("%s waits at %s", a.name, a.parked.what))
-		default:
-			waits = append(waits, a.name+" waits, and not at a point")
+		if a.came {
+			came = append(came, a)
 		}
 	}
-	return waits
+	return came
 }
 
 // newcomers returns who came to a first point, in the order of their birth.
@@ -226,7 +230,7 @@ func (s *stage) forget() {
 func (s *stage) let(i int) {
 	s.mu.Lock()
 	p := s.actors[i].parked
-	s.actors[i].parked, s.going = nil, i
+	s.actors[i].parked, s.actors[i].at, s.going = nil, p, i
 	s.mu.Unlock()
 	if p.pass > 0 {
 		sleep(p.pass)
@@ -245,15 +249,24 @@ func sleep(d time.Duration) {
 var _ hook.Explorer = (*stage)(nil)
 
 // Park is for the packages sync and sync/atomic below this one.
-func (s *stage) Park(what string, ready func() bool) bool { return s.park(what, ready, 0) }
+//
+//go:norace
+func (s *stage) Park(what string, lock any, ready func() bool) bool {
+	return s.park(&parking{what: text{format: what}, calls: newCalls(), lock: lock, ready: ready})
+}
+
+// point is park for a point of the test's.
+//
+//go:norace
+func (s *stage) point(what text, pass time.Duration) { s.park(&parking{what: what, pass: pass}) }
 
 // park stops the calling goroutine at a point until the explorer lets it go. It
 // reports false where points are passed.
 //
 //go:norace
-func (s *stage) park(what string, ready func() bool, pass time.Duration) bool {
+func (s *stage) park(p *parking) bool {
 	s.seen.Release()
-	p := &parking{what: what, ready: ready, pass: pass, gate: make(chan bool, 1)}
+	p.gate = make(chan bool, 1)
 	if !s.enter(p) {
 		return false
 	}
@@ -294,7 +307,7 @@ func (s *stage) enter(p *parking) bool {
 		race.Send(p.gate, false)
 		return true
 	case a != nil:
-		a.parked = p
+		a.parked, a.came = p, true
 	default:
 		p.next, s.new = s.new, p
 	}
@@ -385,7 +398,7 @@ func (s *stage) leaveActor(a *actor) {
 // note adds to what the caller's last point says in the story.
 //
 //go:norace
-func (s *stage) note(text string) {
+func (s *stage) note(t text) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.running()
@@ -394,7 +407,7 @@ func (s *stage) note(text string) {
 	}
 	for i := len(s.events) - 1; a != nil && i >= 0; i-- {
 		if e := &s.events[i]; s.actors[e.actor] == a {
-			e.text += " → " + text
+			e.notes = &note{t, e.notes}
 			return
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	maxColumns = 3  // up to so many actors have a column each
-	maxWidth   = 76 // if they fit
+	maxWidth   = 92 // if they fit
 	maxLines   = 40 // of a story; the first and the last are shown
 )
 
@@ -43,12 +43,16 @@ func (s *stage) story() string {
 	if len(s.events) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	line := s.columns(&b)
+	texts := make([]string, len(s.events))
 	for n, e := range s.events {
+		texts[n] = e.String()
+	}
+	var b strings.Builder
+	line := s.columns(&b, texts)
+	for n := range s.events {
 		switch left := len(s.events) - maxLines; {
 		case left <= 0 || n < maxLines/2 || n >= maxLines/2+left:
-			line(n+1, e)
+			line(n)
 		case n == maxLines/2:
 			fmt.Fprintf(&b, "%5s  and %d more\n", "", left)
 		}
@@ -56,17 +60,30 @@ func (s *stage) story() string {
 	return b.String()
 }
 
-// columns writes the head of a story, and returns what writes its lines.
-func (s *stage) columns(b *strings.Builder) (line func(number int, e event)) {
+// String is the line of an event.
+func (e event) String() string {
+	line := e.at.String()
+	if e.crash {
+		line = "crashes before " + line
+	}
+	var notes string
+	for n := e.notes; n != nil; n = n.next {
+		notes = " → " + n.text.String() + notes
+	}
+	return line + notes
+}
+
+// columns writes the head of a story, and returns what writes a line of it.
+func (s *stage) columns(b *strings.Builder, texts []string) (line func(n int)) {
 	width := 0
 	for _, a := range s.actors {
 		width = max(width, utf8.RuneCountInString(a.name))
 	}
-	for _, e := range s.events {
-		width = max(width, utf8.RuneCountInString(e.text))
+	for _, text := range texts {
+		width = max(width, utf8.RuneCountInString(text))
 	}
 	if len(s.actors) > maxColumns || 5+len(s.actors)*(2+width) > maxWidth {
-		return func(number int, e event) { fmt.Fprintf(b, "%5d  %s: %s\n", number, s.actors[e.actor].name, e.text) }
+		return func(n int) { fmt.Fprintf(b, "%5d  %s: %s\n", n+1, s.actors[s.events[n].actor].name, texts[n]) }
 	}
 	row := func(number string, cells func(actor int) string) {
 		var line strings.Builder
@@ -77,10 +94,10 @@ func (s *stage) columns(b *strings.Builder) (line func(number int, e event)) {
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	row("", func(i int) string { return s.actors[i].name })
-	return func(number int, e event) {
-		row(fmt.Sprint(number), func(i int) string {
-			if i == e.actor {
-				return e.text
+	return func(n int) {
+		row(fmt.Sprint(n+1), func(i int) string {
+			if i == s.events[n].actor {
+				return texts[n]
 			}
 			return ""
 		})

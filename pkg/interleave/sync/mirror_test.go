@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Everything that the standard packages export is here too, methods included.
+// Everything that the standard packages export is here too, methods and fields included.
 func TestMirrorIsComplete(t *testing.T) {
 	const here = "github.com/backend-kata/dojo/pkg/interleave/"
 	from := importer.ForCompiler(token.NewFileSet(), "source", nil)
@@ -28,6 +28,13 @@ func TestMirrorIsComplete(t *testing.T) {
 			if mirror == nil {
 				t.Errorf("%s.%s is missing", path, name)
 				continue
+			}
+			if fields, ok := want.Scope().Lookup(name).Type().Underlying().(*types.Struct); ok {
+				for field := range fields.Fields() {
+					if f, _, _ := types.LookupFieldOrMethod(mirror.Type(), true, got, field.Name()); field.Exported() && f == nil {
+						t.Errorf("%s.%s.%s is missing", path, name, field.Name())
+					}
+				}
 			}
 			methods := types.NewMethodSet(types.NewPointer(mirror.Type()))
 			for method := range types.NewMethodSet(types.NewPointer(want.Scope().Lookup(name).Type())).Methods() {

@@ -1,23 +1,32 @@
 package sync
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/backend-kata/dojo/pkg/interleave/internal/hook"
+)
 
 // A Once is like [sync.Once], with a point before each Do. The zero value has not
 // run.
 type Once struct {
 	done atomic.Bool
-	mu   Mutex
+	mu   sync.Mutex
 }
 
 // Do calls f if it is the first call of Do, and returns when f has returned, also
-// for the calls that come meanwhile.
+// for the calls that come meanwhile. Under an exploration it is a point.
 func (o *Once) Do(f func()) {
-	point("Once.Do")
+	explored := hook.Active() && hook.Park("Do", o, func() bool { return o.done.Load() || free(o.mu.TryLock, o.mu.Unlock) })
 	if o.done.Load() {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if explored {
+		hook.Took(o)
+		defer hook.Gave(o)
+	}
 	if !o.done.Load() {
 		defer o.done.Store(true)
 		f()

@@ -26,8 +26,10 @@ package sync
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/backend-kata/dojo/pkg/interleave/internal/hook"
+	"github.com/backend-kata/dojo/pkg/internal/race"
 )
 
 // A Locker can be locked and unlocked. It is the standard one.
@@ -39,76 +41,88 @@ type Mutex struct{ mu sync.Mutex }
 
 // Lock locks m. Under an exploration it is a point.
 func (m *Mutex) Lock() {
-	if !hook.Active() || !acquire("Lock", m.mu.TryLock, m.mu.Unlock) {
+	if !hook.Active() || !acquire("Lock", m, m.mu.TryLock, m.mu.Unlock) {
 		m.mu.Lock()
 	}
 }
 
 // TryLock locks m if it is free, and reports whether it did. Under an exploration
 // it is a point.
-func (m *Mutex) TryLock() bool {
-	point("TryLock")
-	return m.mu.TryLock()
-}
+func (m *Mutex) TryLock() bool { return attempt("TryLock", m, m.mu.TryLock) }
 
-// Unlock unlocks m.
-func (m *Mutex) Unlock() { m.mu.Unlock() }
-
-// acquire is a point until the lock is free, and takes it. It reports false where
-// there is no exploration for the caller.
-func acquire(what string, try func() bool, release func()) bool {
-	free := func() bool {
-		if !try() {
-			return false
-		}
-		release()
-		return true
+// Unlock unlocks m. If m is not locked, the program ends.
+func (m *Mutex) Unlock() {
+	if hook.Active() {
+		hook.Gave(m)
 	}
-	for hook.Park(what, free) {
-		if try() {
-			return true
-		}
-	}
-	return false
+	m.mu.Unlock()
 }
 
 // An RWMutex is [sync.RWMutex] with a point before each Lock, RLock, TryLock and
 // TryRLock. The zero value is unlocked.
-type RWMutex struct{ mu sync.RWMutex }
+type RWMutex struct {
+	mu sync.RWMutex
 
-// Lock locks rw for writing. Under an exploration it is a point.
+	// pending is set while a writer of an exploration waits for the readers that are in.
+	// It lets no other in, as that of the standard RWMutex does.
+	pending atomic.Bool
+}
+
+// Lock locks rw for writing. It keeps new readers out while it waits for those that are
+// in, so a reader that locks again deadlocks. Under an exploration it is a point, and
+// another one where it waits.
 func (rw *RWMutex) Lock() {
-	if !hook.Active() || !acquire("Lock", rw.mu.TryLock, rw.mu.Unlock) {
+	if !hook.Active() || !rw.acquire() {
 		rw.mu.Lock()
 	}
 }
 
-// TryLock locks rw for writing if it is free, and reports whether it did. Under
-// an exploration it is a point.
-func (rw *RWMutex) TryLock() bool {
-	point("TryLock")
-	return rw.mu.TryLock()
+// acquire is Lock under an exploration. It reports false where there is none for the
+// caller.
+func (rw *RWMutex) acquire() bool {
+	noWriter := func() bool { return free(rw.tryRLock, rw.mu.RUnlock) }
+	if !hook.Park("Lock", rw, noWriter) {
+		return false
+	}
+	if rw.tryLock() {
+		hook.Took(rw)
+		return true
+	}
+	rw.setPending(true)
+	defer rw.setPending(false)
+	return acquire(hook.Pending, rw, rw.mu.TryLock, rw.mu.Unlock)
 }
 
-// Unlock undoes a Lock.
-func (rw *RWMutex) Unlock() { rw.mu.Unlock() }
+// TryLock locks rw for writing if it is free, and reports whether it did. Under
+// an exploration it is a point.
+func (rw *RWMutex) TryLock() bool { return attempt("TryLock", rw, rw.tryLock) }
+
+// Unlock undoes a Lock. If rw is not locked for writing, the program ends.
+func (rw *RWMutex) Unlock() {
+	if hook.Active() {
+		hook.Gave(rw)
+	}
+	rw.mu.Unlock()
+}
 
 // RLock locks rw for reading. Under an exploration it is a point.
 func (rw *RWMutex) RLock() {
-	if !hook.Active() || !acquire("RLock", rw.mu.TryRLock, rw.mu.RUnlock) {
+	if !hook.Active() || !acquire("RLock", rw, rw.tryRLock, rw.mu.RUnlock) {
 		rw.mu.RLock()
 	}
 }
 
 // TryRLock locks rw for reading if it can at once, and reports whether it did.
 // Under an exploration it is a point.
-func (rw *RWMutex) TryRLock() bool {
-	point("TryRLock")
-	return rw.mu.TryRLock()
-}
+func (rw *RWMutex) TryRLock() bool { return attempt("TryRLock", rw, rw.tryRLock) }
 
-// RUnlock undoes an RLock.
-func (rw *RWMutex) RUnlock() { rw.mu.RUnlock() }
+// RUnlock undoes an RLock. If rw is not locked for reading, the program ends.
+func (rw *RWMutex) RUnlock() {
+	if hook.Active() {
+		hook.Gave(rw)
+	}
+	rw.mu.RUnlock()
+}
 
 // RLocker returns a Locker whose methods call rw.RLock and rw.RUnlock.
 func (rw *RWMutex) RLocker() Locker { return reader{rw} }
@@ -118,10 +132,58 @@ type reader struct{ rw *RWMutex }
 func (r reader) Lock()   { r.rw.RLock() }
 func (r reader) Unlock() { r.rw.RUnlock() }
 
+func (rw *RWMutex) tryLock() bool  { return !rw.isPending() && rw.mu.TryLock() }
+func (rw *RWMutex) tryRLock() bool { return !rw.isPending() && rw.mu.TryRLock() }
+
+// The race detector takes no notice of pending: who waits passes nothing on.
+
+func (rw *RWMutex) isPending() bool {
+	race.Disable()
+	defer race.Enable()
+	return rw.pending.Load()
+}
+
+func (rw *RWMutex) setPending(is bool) {
+	race.Disable()
+	defer race.Enable()
+	rw.pending.Store(is)
+}
+
+// acquire is a point until the lock is free, and takes it. It reports false where
+// there is no exploration for the caller.
+func acquire(what string, lock any, try func() bool, release func()) bool {
+	for hook.Park(what, lock, func() bool { return free(try, release) }) {
+		if try() {
+			hook.Took(lock)
+			return true
+		}
+	}
+	return false
+}
+
+// attempt is a point, and takes the lock if it can.
+func attempt(what string, lock any, try func() bool) bool {
+	explored := hook.Active() && hook.Park(what, nil, nil)
+	took := try()
+	if took && explored {
+		hook.Took(lock)
+	}
+	return took
+}
+
+// free reports whether a lock could be taken.
+func free(try func() bool, release func()) bool {
+	if !try() {
+		return false
+	}
+	release()
+	return true
+}
+
 // point is a point where one is wanted.
 func point(what string) {
 	if hook.Active() {
-		hook.Park(what, nil)
+		hook.Park(what, nil, nil)
 	}
 }
 
@@ -130,61 +192,61 @@ type Map struct{ m sync.Map }
 
 // Load is a point, then [sync.Map.Load].
 func (m *Map) Load(key any) (value any, ok bool) {
-	point("Map.Load")
+	point("Load")
 	return m.m.Load(key)
 }
 
 // Store is a point, then [sync.Map.Store].
 func (m *Map) Store(key, value any) {
-	point("Map.Store")
+	point("Store")
 	m.m.Store(key, value)
 }
 
 // LoadOrStore is a point, then [sync.Map.LoadOrStore].
 func (m *Map) LoadOrStore(key, value any) (actual any, loaded bool) {
-	point("Map.LoadOrStore")
+	point("LoadOrStore")
 	return m.m.LoadOrStore(key, value)
 }
 
 // LoadAndDelete is a point, then [sync.Map.LoadAndDelete].
 func (m *Map) LoadAndDelete(key any) (value any, loaded bool) {
-	point("Map.LoadAndDelete")
+	point("LoadAndDelete")
 	return m.m.LoadAndDelete(key)
 }
 
 // Delete is a point, then [sync.Map.Delete].
 func (m *Map) Delete(key any) {
-	point("Map.Delete")
+	point("Delete")
 	m.m.Delete(key)
 }
 
 // Swap is a point, then [sync.Map.Swap].
 func (m *Map) Swap(key, value any) (previous any, loaded bool) {
-	point("Map.Swap")
+	point("Swap")
 	return m.m.Swap(key, value)
 }
 
 // CompareAndSwap is a point, then [sync.Map.CompareAndSwap].
 func (m *Map) CompareAndSwap(key, old, next any) bool {
-	point("Map.CompareAndSwap")
+	point("CompareAndSwap")
 	return m.m.CompareAndSwap(key, old, next)
 }
 
 // CompareAndDelete is a point, then [sync.Map.CompareAndDelete].
 func (m *Map) CompareAndDelete(key, old any) bool {
-	point("Map.CompareAndDelete")
+	point("CompareAndDelete")
 	return m.m.CompareAndDelete(key, old)
 }
 
 // Range is a point, then [sync.Map.Range].
 func (m *Map) Range(f func(key, value any) bool) {
-	point("Map.Range")
+	point("Range")
 	m.m.Range(f)
 }
 
 // Clear is a point, then [sync.Map.Clear].
 func (m *Map) Clear() {
-	point("Map.Clear")
+	point("Clear")
 	m.m.Clear()
 }
 

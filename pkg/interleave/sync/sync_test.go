@@ -1,9 +1,12 @@
 package sync_test
 
 import (
+	"reflect"
+	"runtime"
 	stdsync "sync"
 	stdatomic "sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/interleave"
@@ -112,6 +115,150 @@ func TestRWMutex(t *testing.T) {
 	})
 	if !together.Load() {
 		t.Error("two readers were expected to read together in some schedule")
+	}
+}
+
+// A writer that waits keeps new readers out, as the standard one does, and those who
+// only try do not get in before it.
+func TestWaitingWriter(t *testing.T) {
+	var keptOut stdatomic.Bool
+	interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+		var rw sync.RWMutex
+		var reads, writes, wrote stdatomic.Bool
+		s.Go("reader", func() {
+			rw.RLock()
+			reads.Store(true)
+			s.Point("read")
+			reads.Store(false)
+			rw.RUnlock()
+		})
+		s.Go("writer", func() {
+			rw.Lock()
+			writes.Store(true)
+			s.Point("write")
+			writes.Store(false)
+			wrote.Store(true)
+			rw.Unlock()
+		})
+		s.Go("other", func() {
+			if rw.TryRLock() {
+				if writes.Load() {
+					t.Error("a reader met a writer")
+				}
+				rw.RUnlock()
+			} else if reads.Load() {
+				keptOut.Store(true)
+				if rw.TryLock() {
+					if !wrote.Load() {
+						t.Error("one that tries came before a writer that waits")
+					}
+					rw.Unlock()
+				}
+			}
+			rw.RLock()
+			rw.RUnlock() //nolint:staticcheck // that it gets in at last is the test
+		})
+		s.Run()
+		if !rw.TryLock() {
+			t.Error("the lock is free, and TryLock does not get it")
+		}
+	})
+	if !keptOut.Load() {
+		t.Error("while one reads and a writer waits, another reader was expected to be kept out in some schedule")
+	}
+}
+
+// What is right with the standard types is right here, and the other way round.
+func TestMisuse(t *testing.T) {
+	for name, f := range map[string]func(){
+		"sync: negative WaitGroup counter": func() { new(sync.WaitGroup).Done() },
+		"sync.Cond is copied": func() {
+			c, d := sync.Cond{L: new(sync.Mutex)}, new(sync.Cond)
+			c.Signal()
+			reflect.ValueOf(d).Elem().Set(reflect.ValueOf(&c).Elem()) // go vet sees *d = c
+			d.Signal()
+		},
+	} {
+		func() {
+			defer func() {
+				if v := recover(); v != name {
+					t.Errorf("recovered %v, want %q", v, name)
+				}
+			}()
+			f()
+		}()
+	}
+	var all sync.WaitGroup
+	all.Go(runtime.Goexit)
+	all.Wait()
+}
+
+// A count that begins beside a Wait may come too late for it.
+func TestWaitGroupThatBeginsTooLate(t *testing.T) {
+	for name, begin := range map[string]func(all *sync.WaitGroup, work func()){
+		"Go":             func(all *sync.WaitGroup, work func()) { all.Go(work) },
+		"Add":            func(all *sync.WaitGroup, work func()) { all.Add(1); work(); all.Done() },
+		"Add, goroutine": func(all *sync.WaitGroup, work func()) { go func() { all.Add(1); defer all.Done(); work() }() },
+	} {
+		if !fails(t, func(s *interleave.Schedule) (early bool) {
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			var worked stdatomic.Bool
+			closed, accepted := false, false
+			s.Go("handler", func() {
+				mu.Lock()
+				accepted = !closed
+				ok := accepted
+				mu.Unlock()
+				if ok {
+					begin(&all, func() { worked.Store(true) })
+				}
+			})
+			s.Go("shutdown", func() {
+				mu.Lock()
+				closed = true
+				was := accepted
+				mu.Unlock()
+				all.Wait()
+				early = was && !worked.Load()
+			})
+			s.Run()
+			return early
+		}) {
+			t.Errorf("%s: in some schedule Wait was expected to return before the count begins", name)
+		}
+	}
+}
+
+// A signal that no lock guards may come between the look and the wait.
+func TestSignalTooEarly(t *testing.T) {
+	if !fails(t, func(s *interleave.Schedule) (lost bool) {
+		var mu sync.Mutex
+		var ready stdatomic.Bool
+		var woken stdatomic.Bool
+		c := sync.NewCond(&mu)
+		s.Go("waiter", func() {
+			mu.Lock()
+			for !ready.Load() {
+				c.Wait()
+			}
+			mu.Unlock()
+			woken.Store(true)
+		})
+		s.Go("signaller", func() {
+			s.Point("store and signal")
+			ready.Store(true)
+			c.Signal()
+		})
+		s.Go("rescuer", func() {
+			time.Sleep(time.Hour) // which passes when nobody can go on
+			lost = !woken.Load()
+			c.Broadcast()
+		})
+		s.Run()
+		return lost
+	}) {
+		t.Error("in some schedule the signal was expected to be lost")
 	}
 }
 

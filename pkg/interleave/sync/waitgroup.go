@@ -8,17 +8,29 @@ import (
 	"github.com/backend-kata/dojo/pkg/internal/race"
 )
 
-// A WaitGroup is [sync.WaitGroup] with a point before each Wait. The zero value
-// has nothing to wait for.
+// A WaitGroup is [sync.WaitGroup] with a point before each Wait, and before each Add and
+// Go that finds the counter at zero: a Wait that does not come after it may be over by
+// then. The zero value has nothing to wait for.
 type WaitGroup struct {
 	wg    sync.WaitGroup
 	count atomic.Int64 // as in wg, which does not tell
 }
 
-// Add adds delta, which may be negative, to the counter.
+// Add adds delta, which may be negative, to the counter. It panics if the counter
+// becomes negative. Under an exploration it is a point if it adds to zero.
 func (wg *WaitGroup) Add(delta int) {
-	wg.counted(delta)
+	if delta > 0 && hook.Active() && wg.isZero() {
+		hook.Park("Add", nil, nil)
+	}
 	wg.wg.Add(delta)
+	wg.counted(delta)
+}
+
+// isZero looks at the count, of which the race detector takes no notice, either.
+func (wg *WaitGroup) isZero() bool {
+	race.Disable()
+	defer race.Enable()
+	return wg.count.Load() == 0
 }
 
 // counted keeps the count, of which the race detector takes no notice: who calls Done
@@ -35,16 +47,22 @@ func (wg *WaitGroup) Done() { wg.Add(-1) }
 // Wait waits until the counter is zero. Under an exploration it is a point.
 func (wg *WaitGroup) Wait() {
 	if hook.Active() {
-		hook.Park("Wait", func() bool { return wg.count.Load() == 0 })
+		hook.Park("Wait", nil, wg.isZero)
 	}
 	wg.wg.Wait()
 }
 
-// Go calls f in a new goroutine that the WaitGroup counts.
+// Go calls f in a new goroutine that the WaitGroup counts. A panic in f ends the program,
+// and Wait does not return first. Under an exploration it is a point as Add is.
 func (wg *WaitGroup) Go(f func()) {
 	wg.Add(1)
 	go func() {
-		defer wg.Done()
+		defer func() {
+			if v := recover(); v != nil {
+				panic(v)
+			}
+			wg.Done()
+		}()
 		f()
 	}()
 }

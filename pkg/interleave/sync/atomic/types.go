@@ -12,7 +12,7 @@ import (
 
 func point(what string) {
 	if hook.Active() {
-		hook.Park(what, nil)
+		hook.Park(what, nil, nil)
 	}
 }
 
