@@ -230,6 +230,37 @@ func TestWaitGroupThatBeginsTooLate(t *testing.T) {
 	}
 }
 
+// A count that begins again before all that wait have returned is a panic, as in the
+// standard package, where it takes luck.
+func TestWaitGroupThatIsReused(t *testing.T) {
+	var panics stdatomic.Int32
+	interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		var all sync.WaitGroup
+		all.Add(1)
+		s.Go("waiter", func() {
+			defer func() {
+				if v := recover(); v == "sync: WaitGroup is reused before previous Wait has returned" {
+					panics.Add(1)
+				} else if v != nil {
+					panic(v)
+				}
+			}()
+			all.Wait()
+		})
+		s.Go("user", func() {
+			s.Point("begin")
+			all.Done()
+			all.Add(1)
+			s.Point("end")
+			all.Done()
+		})
+		s.Run()
+	})
+	if panics.Load() == 0 {
+		t.Error("in some schedule Wait was expected to panic")
+	}
+}
+
 // A signal that no lock guards may come between the look and the wait.
 func TestSignalTooEarly(t *testing.T) {
 	if !fails(t, func(s *interleave.Schedule) (lost bool) {

@@ -14,6 +14,7 @@ import (
 type WaitGroup struct {
 	wg    sync.WaitGroup
 	count atomic.Int64 // as in wg, which does not tell
+	zeros atomic.Int64 // how often the count came down to zero
 }
 
 // Add adds delta, which may be negative, to the counter. It panics if the counter
@@ -26,28 +27,42 @@ func (wg *WaitGroup) Add(delta int) {
 	wg.counted(delta)
 }
 
-// isZero looks at the count, of which the race detector takes no notice, either.
+// counted keeps the count, of which the race detector takes no notice: who calls Done
+// is not in order with who called it before.
+func (wg *WaitGroup) counted(delta int) {
+	race.Disable()
+	defer race.Enable()
+	if wg.count.Add(int64(delta)) == 0 && delta < 0 {
+		wg.zeros.Add(1)
+	}
+}
+
+// isZero looks at the count in the same way.
 func (wg *WaitGroup) isZero() bool {
 	race.Disable()
 	defer race.Enable()
 	return wg.count.Load() == 0
 }
 
-// counted keeps the count, of which the race detector takes no notice: who calls Done
-// is not in order with who called it before.
-func (wg *WaitGroup) counted(delta int) {
+// released counts the zeros in the same way.
+func (wg *WaitGroup) released() int64 {
 	race.Disable()
 	defer race.Enable()
-	wg.count.Add(int64(delta))
+	return wg.zeros.Load()
 }
 
 // Done takes one from the counter.
 func (wg *WaitGroup) Done() { wg.Add(-1) }
 
-// Wait waits until the counter is zero. Under an exploration it is a point.
+// Wait waits until the counter is zero. It panics if another Add comes between that and
+// its return. Under an exploration it is a point.
 func (wg *WaitGroup) Wait() {
 	if hook.Active() {
-		hook.Park("Wait", nil, wg.isZero)
+		waits, before := !wg.isZero(), wg.released()
+		hook.Park("Wait", nil, func() bool { return wg.isZero() || wg.released() > before })
+		if waits && wg.released() > before && !wg.isZero() {
+			panic("sync: WaitGroup is reused before previous Wait has returned")
+		}
 	}
 	wg.wg.Wait()
 }
