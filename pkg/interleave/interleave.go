@@ -73,7 +73,7 @@
 //
 // An exploration in which fewer than two actors come to a point tries nothing. It fails,
 // since mostly an import was forgotten, unless the body calls [Schedule.AllowNoPoints]. A
-// point of the test's own counts, too.
+// point of the test's own counts, too, and one actor that may crash is enough.
 //
 // # Order of the search
 //
