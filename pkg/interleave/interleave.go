@@ -89,7 +89,8 @@
 // other is done, as in Musuvathi and Qadeer, Fair Stateless Model Checking, PLDI
 // 2008. There are 6 schedules of two actors with 2 points each, 90 of
 // three, 70 of two with 4 points, and 34,650 of three with 4. A schedule of such
-// actors takes 34 to 48 µs, and 100 to 135 µs with -race (BenchmarkSchedules).
+// actors takes 34 to 48 µs, and 100 to 135 µs with -race; at locks it is a tenth more
+// (BenchmarkSchedules).
 //
 // Explore ends after [Budget] schedules or [TimeLimit], says how far it came, and lets the
 // test pass. How much a schedule costs depends on what the code under test does between two
