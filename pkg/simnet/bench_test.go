@@ -79,3 +79,19 @@ func inBubble(b *testing.B, name string, link simnet.Link) {
 		}
 	})
 }
+
+// BenchmarkTransfer sends 10 MiB to a reader that is 50 ms away. MB/s is real
+// time; in virtual time a transfer takes 0.7 s.
+func BenchmarkTransfer(b *testing.B) {
+	const size = 10 << 20
+	b.SetBytes(size)
+	n := b.N
+	lend := func(t *testing.T) {
+		for ; n > 0; n-- {
+			transfer(t, &simnet.Network{Default: simnet.Link{Latency: 50 * time.Millisecond}}, size)
+		}
+	}
+	if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: lend}}) {
+		b.Fatal("the bubble failed")
+	}
+}

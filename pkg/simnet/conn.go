@@ -3,57 +3,36 @@ package simnet
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 )
-
-// A wire is a connection, from the dial on: two ends, and a pipe each way. Its
-// lock guards all of it. No two wires share one, and while a wire is locked no
-// other lock is taken.
-type wire struct {
-	net     *Network
-	link    *link // from the end that dialled to the other
-	back    *link
-	address Addr // that was dialled
-	began   time.Duration
-
-	mu      sync.Mutex
-	news    sync.Cond // something has changed
-	ends    [2]*Conn  // the one that dialled, and the one that was accepted; nil before
-	events  []event
-	dropped time.Duration // events up to here were left out
-}
 
 // A Conn is one end of a connection, and a [net.Conn] like a [net.TCPConn]. It
 // is safe for concurrent use. Writes do not mix.
 type Conn struct {
 	wire          *wire
 	in, out       *pipe
-	local, remote Addr
+	local, remote net.Addr
 	side          int // its index in wire.ends
+	keepAlive     keepAlive
+	born          time.Duration
 
 	closed                      bool
-	bounced                     bool // data came after that, and were answered by a reset
-	dead                        bool // it has given up on its peer
+	bounced                     bool          // data came after that, and were answered by a reset
+	dead                        bool          // it has given up on its peer
+	heard                       time.Duration // when probes were last answered, or never if they are
 	readDeadline, writeDeadline time.Duration
 }
 
 var _ net.Conn = (*Conn)(nil)
 
-// connect makes the two ends of a wire.
-func (w *wire) connect(local Addr) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	there, back := newPipe(w.link, w.back), newPipe(w.back, w.link)
-	w.ends[0] = &Conn{wire: w, side: 0, in: back, out: there, local: local, remote: w.address, readDeadline: never, writeDeadline: never}
-	w.ends[1] = &Conn{wire: w, side: 1, in: there, out: back, local: w.address, remote: local, readDeadline: never, writeDeadline: never}
-}
-
-// Read reads what has arrived. It waits until something has, the peer has said
-// that it is done ([io.EOF]), the connection is reset, or the deadline passes.
+// Read reads what has arrived, or a part of it, which the seed decides: as with
+// TCP, one Write is not one Read. It waits until something has arrived, the peer
+// has said that it is done ([io.EOF]), the connection is reset, the end gives up on
+// its peer, or the deadline passes.
 func (c *Conn) Read(b []byte) (int, error) {
 	w := c.wire
 	w.mu.Lock()
@@ -75,12 +54,12 @@ func (c *Conn) Read(b []byte) (int, error) {
 		if c.givenUp(now) {
 			return 0, c.error("read", syscall.ETIMEDOUT)
 		}
-		w.sleep(now, min(c.readDeadline, c.in.nextArrival(), c.out.timeout()))
+		w.sleep(now, min(c.readDeadline, c.in.nextArrival(), c.timeout()))
 	}
 }
 
-// Write sends b and returns when all of it is under way, which says nothing
-// about its arrival. It waits while the buffer is full.
+// Write sends b, in packets, and returns when all of them are under way, which
+// says nothing about their arrival. It waits while there is no room for the next.
 func (c *Conn) Write(b []byte) (int, error) {
 	w := c.wire
 	w.mu.Lock()
@@ -89,30 +68,36 @@ func (c *Conn) Write(b []byte) (int, error) {
 		return 0, c.error("write", err)
 	}
 	defer c.endWrite()
-	f := c.out.link.fate(w.net.now(), b)
-	for sent := 0; ; {
-		if sent == len(b) {
-			return sent, nil
-		}
+	var (
+		dice   *rand.Rand
+		record *written
+		sent   = 0
+	)
+	for sent < len(b) {
 		now := w.net.now()
 		if err := c.writable(now); err != nil {
 			return sent, c.error("write", err)
 		}
-		n := min(len(b)-sent, c.out.space(now))
-		if n == 0 {
-			w.sleep(now, min(c.writeDeadline, c.out.nextSpace(), c.out.timeout(), c.in.resetAt))
+		packet := b[sent:min(len(b), sent+c.out.window.segment())]
+		if c.out.window.space(now) < len(packet) {
+			w.sleep(now, min(c.writeDeadline, c.out.window.nextSpace(), c.timeout(), c.in.resetAt))
 			continue
 		}
-		arrives := c.transmit(b[sent:sent+n], now, f)
 		if sent == 0 {
-			w.note(now, c.side, describe(b, f, arrives))
+			dice = c.out.link.dice(now, b)
+			record = &written{line: firstLine(b), bytes: len(b)}
+			w.note(event{at: now, side: c.side, written: record})
 		}
-		sent += n
-		f = fate{fault: c.out.link.load().fault, latency: f.latency} // the rest is not lost once more
+		f := c.out.link.throw(dice, len(packet))
+		record.add(len(packet), f, c.transmit(packet, now, f))
+		if sent += len(packet); f.fault == Reset {
+			return len(b), nil
+		}
 	}
+	return sent, nil
 }
 
-// transmit sends data, and is where a link resets a connection.
+// transmit sends a packet, and is where a link resets a connection.
 func (c *Conn) transmit(b []byte, now time.Duration, f fate) time.Duration {
 	c.wire.news.Broadcast()
 	if f.fault == Reset {
@@ -138,7 +123,7 @@ func (c *Conn) startWrite() error {
 			c.out.busy = true
 			return nil
 		}
-		c.wire.sleep(now, min(c.writeDeadline, c.out.timeout(), c.in.resetAt))
+		c.wire.sleep(now, min(c.writeDeadline, c.timeout(), c.in.resetAt))
 	}
 }
 
@@ -164,16 +149,6 @@ func (c *Conn) writable(now time.Duration) error {
 	return nil
 }
 
-// givenUp reports whether data went unacknowledged for so long that the
-// connection is dead for this end.
-func (c *Conn) givenUp(now time.Duration) bool {
-	if !c.dead && now >= c.out.timeout() {
-		c.dead = true
-		c.wire.note(now, c.side, "gives up: nothing was acknowledged for "+dataTimeout.String())
-	}
-	return c.dead
-}
-
 // CloseWrite says that nothing more will be sent. Reading goes on.
 func (c *Conn) CloseWrite() error {
 	w := c.wire
@@ -195,7 +170,7 @@ func (c *Conn) sayFin(text string) {
 	f := c.out.link.fate(now, []byte("FIN"))
 	c.out.send(fin, nil, now, f)
 	c.wire.news.Broadcast()
-	c.wire.note(now, c.side, text)
+	c.wire.note(event{at: now, side: c.side, text: text})
 }
 
 // Close closes this end. The peer still gets what was sent before, unless this
@@ -228,9 +203,9 @@ func (c *Conn) close() (over bool, err error) {
 	return c.peer().closed, nil
 }
 
-// bounce answers data for an end that was closed by a reset, once.
+// bounce answers data for an end that is no more by a reset, once.
 func (c *Conn) bounce(now time.Duration) {
-	if !c.closed || c.bounced {
+	if c.bounced || !c.closed && !c.givenUp(now) {
 		return
 	}
 	if len(c.in.queue) == 0 || c.in.queue[0].kind != data || c.in.queue[0].held() {
@@ -239,58 +214,18 @@ func (c *Conn) bounce(now time.Duration) {
 	c.bounced = true
 	at := max(now, c.in.queue[0].arrives)
 	c.out.send(reset, nil, at, c.out.link.fate(at, []byte("RST")))
-	c.wire.note(at, c.side, "resets: it is closed, and there are data that nobody will read")
+	why := "it is closed"
+	if c.dead {
+		why = "it has given up"
+	}
+	c.wire.note(event{at: at, side: c.side, text: "resets: " + why + ", and there are data that nobody will read"})
 }
 
-// changed tells the wire that one of its links is broken, or no longer.
-func (w *wire) changed(l *link, from, to Fault) {
-	if (from == BlackHole) == (to == BlackHole) {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := w.net.now()
-	for _, c := range w.ends {
-		if c == nil {
-			continue
-		}
-		if c.out.link == l && to == BlackHole {
-			c.out.hold(now)
-		}
-		if c.out.link == l && from == BlackHole {
-			c.out.release(now)
-			c.peer().bounce(now)
-		}
-		if c.out.back == l && from == BlackHole {
-			c.out.releaseCredits(now)
-		}
-	}
-	w.news.Broadcast()
-}
-
-// sleep waits until something has changed, or an instant has come.
-func (w *wire) sleep(now, until time.Duration) { wait(&w.news, now, until) }
-
-// wait waits for a condition, whose lock is held, until somebody wakes its
-// waiters or an instant has come.
-func wait(c *sync.Cond, now, until time.Duration) {
-	if until == never {
-		c.Wait()
-		return
-	}
-	alarm := time.AfterFunc(until-now, func() {
-		c.L.Lock() // so that the waiter waits by now
-		defer c.L.Unlock()
-		c.Broadcast()
-	})
-	c.Wait()
-	alarm.Stop()
-}
-
-// LocalAddr returns the [Addr] of this end.
+// LocalAddr returns the address of this end: a [*net.TCPAddr] if the host has IP
+// addresses, else an [Addr].
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr returns the [Addr] of the other end.
+// RemoteAddr returns the address of the other end, likewise.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline sets both deadlines.

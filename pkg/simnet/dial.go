@@ -13,36 +13,28 @@ func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return h.DialContext(context.Background(), network, address)
 }
 
-// DialContext connects to a port of a host, such as "prices:80", as
-// [net.Dialer.DialContext] does. It takes a round trip. It fails with
+// DialContext connects to a port of a host, such as "prices:80" or "10.0.0.1:80",
+// as [net.Dialer.DialContext] does. It takes a round trip. It fails with
 // [syscall.ECONNREFUSED] if nobody listens there, with [syscall.ETIMEDOUT] if
-// there is no answer for 127 s, with a [net.DNSError] if there is no host of that
-// name, and with the error of ctx when that ends. The network is "tcp".
+// there is no answer for 127 s (as where nobody has the address), with a
+// [net.DNSError] if there is no host of that name, and with the error of ctx when
+// that ends. The addresses of a name are tried in their order, each with its share
+// of the time that ctx leaves, and the error is that of the first. The network is
+// "tcp", "tcp4" or "tcp6".
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	addr, err := h.parse(network, address)
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-	}
-	server := h.net.lookup(addr.Host)
-	if server == nil {
-		err := &net.DNSError{Err: "no such host", Name: addr.Host, IsNotFound: true}
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-	}
-	w := h.net.wire(h.name, addr)
-	c, err := w.dial(ctx, server)
-	if err != nil {
-		h.net.finish(w)
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
-	}
-	return c, nil
+	return (&Dialer{Host: h}).DialContext(ctx, network, address)
 }
 
 // dial sends SYNs until one is answered.
-func (w *wire) dial(ctx context.Context, server *Host) (*Conn, error) {
-	w.tell("dials")
+func (w *wire) dial(ctx context.Context) (*Conn, error) {
+	if w.to.ip.IsValid() {
+		w.tell("dials " + w.to.addr().String())
+	} else {
+		w.tell("dials")
+	}
 	leaves, wait := w.began, synRetry
 	for range synRetries + 1 {
-		c, err := w.knock(ctx, server)
+		c, err := w.knock(ctx)
 		if err != nil {
 			w.tell("the dial fails: " + err.Error())
 			return nil, err
@@ -63,16 +55,19 @@ func (w *wire) dial(ctx context.Context, server *Host) (*Conn, error) {
 }
 
 // knock sends one SYN. It returns nil and no error if there is no answer.
-func (w *wire) knock(ctx context.Context, server *Host) (*Conn, error) {
+func (w *wire) knock(ctx context.Context) (*Conn, error) {
 	n := w.net
 	there := w.link.fate(n.now(), []byte("SYN"))
+	if w.to.host == nil {
+		there.fault = BlackHole
+	}
 	if w.vanishes("SYN", there) {
 		return nil, nil //nolint:nilnil // no answer is what there is
 	}
 	if err := w.until(ctx, n.now()+there.latency); err != nil {
 		return nil, err
 	}
-	l := server.listener(w.address.Port)
+	l := w.to.host.listener(w.to, w.link.from)
 	refused := l == nil || there.fault == Refuse
 	back := w.back.fate(n.now(), []byte("SYN-ACK"))
 	if w.vanishes("the answer to SYN", back) {
@@ -82,7 +77,8 @@ func (w *wire) knock(ctx context.Context, server *Host) (*Conn, error) {
 		return nil, err
 	}
 	if !refused {
-		w.connect(Addr{w.link.from, firstPort + int(w.link.dialled.Add(1)-1)%(lastPort-firstPort+1)})
+		port := firstPort + int(w.link.dialled.Add(1)-1)%(lastPort-firstPort+1)
+		w.connect(address(w.link.from, w.source, port), l)
 		refused = !l.offer(w.ends[1], n.now()+w.link.load().Latency)
 	}
 	if refused {

@@ -1,6 +1,7 @@
 package simnet_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -127,6 +128,74 @@ func TestExampleTrace(t *testing.T) {
  7.01s  shop → prices:80 #1  GET /price/1 HTTP/1.1 · 94 B, arrives at 7.015s
 7.015s  prices:80 → shop #1  HTTP/1.1 200 OK · 120 B, arrives at 7.02s
 `)
+	})
+}
+
+// TCP carries bytes, not messages. The first reader takes what one Read returns
+// for a message; the second reads to the end of the line.
+func TestExampleOneWriteIsNotOneRead(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		network := &simnet.Network{Seed: 1, Default: simnet.Link{Latency: 5 * time.Millisecond}}
+		client, server, err := connect(network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		defer server.Close()
+		fmt.Fprint(client, "deposit 100\n")
+		buffer := make([]byte, 1024)
+		n, err := server.Read(buffer)
+		if got := string(buffer[:n]); got != "deposi" || err != nil {
+			t.Errorf("one Read returns %q, %v; with this seed it was a part of the message", got, err)
+		}
+		line, err := bufio.NewReader(server).ReadString('\n')
+		if line != "t 100\n" || err != nil {
+			t.Errorf("the rest is %q, %v", line, err)
+		}
+	})
+}
+
+// The server's answer is swallowed, and the client has no time limit of its own:
+// keep-alive ends its wait.
+func TestExampleKeepAlive(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		network := &simnet.Network{Default: simnet.Link{Latency: 5 * time.Millisecond}}
+		server := simnet.NewTestServer(t, network.Host("prices"), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			time.Sleep(time.Second)
+			network.Partition("shop", "prices")
+		}))
+		client := network.Host("shop").Client()
+		defer client.CloseIdleConnections()
+		start := time.Now()
+		resp, err := client.Get(server.URL)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if took := time.Since(start).Round(time.Second); !errors.Is(err, syscall.ETIMEDOUT) || took != 150*time.Second {
+			t.Errorf("Get ended after %v with %v", took, err)
+		}
+	})
+}
+
+// Two seconds of a slow line carry 2 MB, whatever the latency.
+func TestExampleBandwidth(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		network := &simnet.Network{Default: simnet.Link{Latency: 50 * time.Millisecond, Bandwidth: 1_000_000}}
+		server := simnet.NewTestServer(t, network.Host("files"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(make([]byte, 2_000_000))
+		}))
+		client := network.Host("shop").Client()
+		defer client.CloseIdleConnections()
+		start := time.Now()
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		n, err := io.Copy(io.Discard, resp.Body)
+		if took := time.Since(start).Round(100 * time.Millisecond); n != 2_000_000 || err != nil || took != 2200*time.Millisecond {
+			t.Errorf("%d bytes came within %v: %v", n, took, err)
+		}
 	})
 }
 

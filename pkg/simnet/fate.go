@@ -44,37 +44,55 @@ func nextTry(sent, from time.Duration) time.Duration {
 
 // A fate is what happens to a packet on a link.
 type fate struct {
-	fault   Fault
-	latency time.Duration
-	lost    int           // so many times
-	late    time.Duration // until it is sent the time that it is not lost
+	fault     Fault
+	latency   time.Duration
+	bandwidth int
+	lost      int           // so many times
+	late      time.Duration // until it is sent the time that it is not lost
+	cut       int           // a Read ends after so many bytes of it, or none does
 }
 
-// fate decides what happens to a packet that leaves at an instant. It depends on
-// nothing but its arguments and the link, so it does not matter in which order
-// goroutines ask.
+// fate decides what happens to one packet that leaves at an instant, and is not
+// read in parts.
 func (l *link) fate(at time.Duration, packet []byte) fate {
+	if c := l.load(); c.Jitter == 0 && c.Loss == 0 {
+		return fate{fault: c.fault, latency: c.Latency, bandwidth: c.Bandwidth}
+	}
+	return l.throw(l.dice(at, packet), 0)
+}
+
+// throw decides what happens to the next packet, with so many bytes, of a Write
+// that threw the dice for those before it. Three of four are cut at any byte, the
+// end included, so a Read gets a part of a message, a whole one, or one and a part.
+func (l *link) throw(dice *rand.Rand, size int) fate {
 	c := l.load()
-	f := fate{fault: c.fault, latency: c.Latency}
-	if c.Jitter == 0 && c.Loss == 0 {
-		return f
-	}
-	random := l.source(at, packet)
+	f := fate{fault: c.fault, latency: c.Latency, bandwidth: c.Bandwidth}
 	if c.Jitter > 0 {
-		f.latency += time.Duration(random.Int64N(int64(c.Jitter) + 1))
+		f.latency += time.Duration(dice.Int64N(int64(c.Jitter) + 1))
 	}
-	for wait := firstRetry; f.lost < dataRetries && random.Float64() < c.Loss; wait = longer(wait) {
-		f.lost++
-		f.late += wait
+	if c.Loss > 0 {
+		for wait := firstRetry; f.lost < dataRetries && dice.Float64() < c.Loss; wait = longer(wait) {
+			f.lost++
+			f.late += wait
+		}
+	}
+	if size > 0 && dice.IntN(4) > 0 {
+		f.cut = 1 + dice.IntN(size)
 	}
 	return f
 }
 
-// source seeds a generator with a hash of all that tells the packet from others.
-func (l *link) source(at time.Duration, packet []byte) *rand.Rand {
+// dice seeds a generator with a hash of all that tells a Write from others. It
+// depends on nothing but its arguments and the link, so it does not matter in
+// which order goroutines ask.
+func (l *link) dice(at time.Duration, sent []byte) *rand.Rand {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %q %q %d ", l.seed, l.from, l.to, at)
-	h.Write(packet)
-	sum := h.Sum(nil)
+	var b [128]byte
+	head := binary.LittleEndian.AppendUint64(b[:0], l.seed)
+	head = binary.LittleEndian.AppendUint64(head, uint64(at))
+	head = fmt.Appendf(head, "%q %q ", l.from, l.to)
+	h.Write(head)
+	h.Write(sent)
+	sum := h.Sum(b[:0])
 	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum), binary.LittleEndian.Uint64(sum[8:])))
 }

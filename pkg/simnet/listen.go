@@ -1,96 +1,106 @@
 package simnet
 
 import (
-	"cmp"
+	"context"
 	"net"
+	"net/netip"
+	"os"
 	"slices"
-	"sync"
-	"time"
+	"syscall"
 )
 
-// A Listener is a [net.Listener]. There is no limit to the connections that wait
-// to be accepted.
-type Listener struct {
-	host *Host
-	addr Addr
-
-	mu      sync.Mutex
-	changed sync.Cond
-	waiting []arrival
-	closed  bool
+// Listen listens at a port of the host: at all its addresses, as with ":80",
+// "0.0.0.0:80" and "[::]:80", or at one, as with "10.0.0.1:80" and "127.0.0.1:80".
+// Port 0 means one that is free. The name of the host stands for its first address,
+// or for all of a host that has a name alone, as does localhost there. The network
+// is "tcp", or "tcp4" and "tcp6" for the addresses of these alone.
+func (h *Host) Listen(network, address string) (*Listener, error) {
+	l, err := h.listen(network, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	taken := func() bool { return slices.ContainsFunc(h.listeners, l.overlaps) }
+	if l.port == 0 {
+		for l.port = firstPort; taken() && l.port < lastPort; {
+			l.port++
+		}
+	}
+	l.addr = l.address()
+	if taken() {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: l.addr, Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
+	}
+	h.listeners = append(h.listeners, l)
+	return l, nil
 }
 
-var _ net.Listener = (*Listener)(nil)
-
-// An arrival is a connection that can be accepted from an instant on.
-type arrival struct {
-	conn *Conn
-	at   time.Duration
+// listen reads where to listen.
+func (h *Host) listen(network, address string) (*Listener, error) {
+	name, port, err := split(network, address)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{host: h, network: network, port: port}
+	l.changed.L = &l.mu
+	ip, literal := parseIP(name)
+	if name == "" || literal && ip.IsUnspecified() {
+		return l, nil
+	}
+	targets, err := h.targets(context.Background(), network, address)
+	if err != nil {
+		return nil, err
+	}
+	if targets[0].host != h {
+		return nil, os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+	}
+	l.ip = targets[0].ip
+	return l, nil
 }
 
-// offer puts a connection in the line, and reports whether the listener is open.
-func (l *Listener) offer(c *Conn, at time.Duration) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+// address returns what Addr says. All addresses are [::], as the kernel writes it,
+// or the name of a host that has no other.
+func (l *Listener) address() net.Addr {
+	ip := l.ip
+	if !ip.IsValid() && len(l.host.addresses()) > 0 {
+		ip = netip.IPv6Unspecified()
+		if l.network == "tcp4" {
+			ip = netip.IPv4Unspecified()
+		}
+	}
+	return address(l.host.name, ip, l.port)
+}
+
+// takes reports whether what is sent to an address, or to none but the name, is
+// for the listener.
+func (l *Listener) takes(ip netip.Addr) bool {
+	if l.ip.IsValid() {
+		return l.ip == ip
+	}
+	return !ip.IsValid() || fits(l.network, ip)
+}
+
+// overlaps reports whether two listeners cannot be at once.
+func (l *Listener) overlaps(other *Listener) bool {
+	switch {
+	case l.port != other.port:
 		return false
+	case l.ip.IsValid():
+		return other.takes(l.ip)
+	case other.ip.IsValid():
+		return l.takes(other.ip)
 	}
-	l.waiting = append(l.waiting, arrival{c, at})
-	slices.SortStableFunc(l.waiting, func(a, b arrival) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.conn.remote.Host, b.conn.remote.Host))
-	})
-	l.changed.Broadcast()
-	return true
+	return l.network == other.network || l.network == "tcp" || other.network == "tcp"
 }
 
-// Accept waits for the next connection. Once the listener is closed it returns
-// [net.ErrClosed].
-func (l *Listener) Accept() (net.Conn, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for {
-		if l.closed {
-			return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: net.ErrClosed}
+// listener returns who listens where a host of some name dials, or nil.
+func (h *Host) listener(to target, from string) *Listener {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.listeners {
+		if l.port == to.port && (l.takes(to.ip) || !to.ip.IsValid() && from == h.name && l.ip.IsLoopback()) {
+			return l
 		}
-		now := l.host.net.now()
-		if len(l.waiting) > 0 && l.waiting[0].at <= now {
-			c := l.waiting[0].conn
-			l.waiting = slices.Delete(l.waiting, 0, 1)
-			return c, nil
-		}
-		next := never
-		if len(l.waiting) > 0 {
-			next = l.waiting[0].at
-		}
-		wait(&l.changed, now, next)
 	}
+	return nil
 }
-
-// Close stops listening. Connections that were not accepted are closed; those that
-// were are not touched.
-func (l *Listener) Close() error {
-	waiting, err := l.close()
-	for _, a := range waiting {
-		_ = a.conn.Close()
-	}
-	return err
-}
-
-func (l *Listener) close() ([]arrival, error) {
-	l.host.mu.Lock()
-	delete(l.host.listeners, l.addr.Port)
-	l.host.mu.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, &net.OpError{Op: "close", Net: "tcp", Addr: l.addr, Err: net.ErrClosed}
-	}
-	l.closed = true
-	l.changed.Broadcast()
-	waiting := l.waiting
-	l.waiting = nil
-	return waiting, nil
-}
-
-// Addr returns the [Addr] at which it listens.
-func (l *Listener) Addr() net.Addr { return l.addr }

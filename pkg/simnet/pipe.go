@@ -11,19 +11,25 @@ import (
 // never is an instant that does not come.
 const never = time.Duration(math.MaxInt64)
 
+// mss is the most that a packet carries: the 1,500 bytes of Ethernet (RFC 894)
+// without the headers of IPv4 (20), TCP (20) and the timestamps (RFC 7323, 12)
+// that Linux sends by default.
+const mss = 1500 - 20 - 20 - 12
+
 // A pipe is one direction of a connection: the packets that are under way or
 // have arrived and are not read, in order. The lock of the wire guards it. Whoever
 // changes it wakes those who wait for the wire.
 type pipe struct {
-	link, back *link // the way of the data, and of the news that there is room
-	capacity   int
+	link, back *link // the way of the data, and of the acknowledgements
 
-	queue   []packet
-	last    time.Duration // when the last packet of the queue arrives, or the one before it did
-	used    int           // bytes of the capacity
-	credits []credit      // room that the writer will hear of
+	queue  []packet
+	before time.Duration // when the packet ahead of the queue arrived
+	last   time.Duration // when the last packet that is not held arrives
+	free   time.Duration // when the link has bandwidth for the next
+	window window
 
 	heldSince time.Duration // when the first packet that is held was sent, or never
+	unacked   time.Duration // when the first one was sent that cannot be acknowledged, or never
 	resetAt   time.Duration // when a reset arrives, or never
 	finished  bool          // a FIN was sent
 	busy      bool          // a Write is under way
@@ -37,10 +43,11 @@ const (
 	reset
 )
 
-// A packet is what one Write sent, or as much of it as there was room for.
+// A packet is a TCP segment.
 type packet struct {
 	kind    kind
 	data    []byte
+	cut     int // a Read ends after so many bytes of it; 0 means that none does
 	sent    time.Duration
 	leaves  time.Duration // the time that it is not lost; never while it is held
 	arrives time.Duration
@@ -48,52 +55,49 @@ type packet struct {
 
 func (p packet) held() bool { return p.leaves == never }
 
-// A credit is room for n bytes, of which the writer knows from an instant on.
-type credit struct {
-	n  int
-	at time.Duration // never while the way back is a black hole
-}
-
 func newPipe(link, back *link) *pipe {
-	p := &pipe{link: link, back: back, heldSince: never, resetAt: never}
-	if p.capacity = link.load().Buffer; p.capacity == 0 {
-		p.capacity = defaultBuffer
+	return &pipe{
+		link: link, back: back, window: newWindow(link.load().Buffer),
+		heldSince: never, unacked: never, resetAt: never,
 	}
-	return p
 }
 
 // send puts a packet on its way and returns when it arrives.
 func (p *pipe) send(k kind, b []byte, now time.Duration, f fate) time.Duration {
-	pk := packet{kind: k, data: slices.Clone(b), sent: now}
-	p.used += len(b)
+	pk := packet{kind: k, data: slices.Clone(b), cut: f.cut, sent: now, leaves: never, arrives: never}
+	p.window.room -= len(b)
 	p.finished = p.finished || k == fin
 	if f.fault == BlackHole || p.heldSince != never {
-		pk.leaves = never
 		p.heldSince = min(p.heldSince, now)
 	} else {
-		pk.leaves = now + f.late
+		p.depart(&pk, now, f)
 	}
-	p.schedule(&pk, f.latency)
+	if k != reset && (pk.held() || p.back.load().fault == BlackHole) {
+		p.unacked = min(p.unacked, now)
+	}
 	p.queue = append(p.queue, pk)
 	return pk.arrives
 }
 
-// schedule sets when a packet arrives, behind those sent before.
-func (p *pipe) schedule(pk *packet, latency time.Duration) {
-	pk.arrives = never
-	if !pk.held() {
-		pk.arrives = max(p.last, pk.leaves+latency)
-		p.last = pk.arrives
+// depart lets a packet leave at an instant or when the link has bandwidth for it,
+// and sets when it arrives, behind those sent before.
+func (p *pipe) depart(pk *packet, at time.Duration, f fate) {
+	if f.bandwidth > 0 {
+		at = max(at, p.free) + time.Duration(len(pk.data))*time.Second/time.Duration(f.bandwidth)
+		p.free = at
 	}
+	pk.leaves = at + f.late
+	pk.arrives = max(p.last, pk.leaves+f.latency)
+	p.last = pk.arrives
 	if pk.kind == reset {
 		p.resetAt = pk.arrives
 	}
 }
 
-// take reads what has arrived, or the end of it. It reports false if that is
-// nothing.
+// take reads what has arrived, as far as one Read gets it, or the end of it. It
+// reports false if that is nothing.
 func (p *pipe) take(b []byte, now time.Duration) (n int, ok bool, err error) {
-	for n < len(b) && p.hasArrived(now) {
+	for cut := false; n < len(b) && !cut && p.hasArrived(now); {
 		head := &p.queue[0]
 		if head.kind != data {
 			if n > 0 {
@@ -104,14 +108,22 @@ func (p *pipe) take(b []byte, now time.Duration) (n int, ok bool, err error) {
 			}
 			return 0, true, io.EOF
 		}
-		k := copy(b[n:], head.data)
+		part := head.data
+		if head.cut > 0 {
+			part = part[:head.cut]
+		}
+		k := copy(b[n:], part)
 		n += k
+		cut = k == head.cut
+		head.cut = max(0, head.cut-k)
 		if head.data = head.data[k:]; len(head.data) == 0 {
-			p.queue = slices.Delete(p.queue, 0, 1)
+			p.before = head.arrives
+			p.queue[0] = packet{}
+			p.queue = p.queue[1:]
 		}
 	}
 	if n > 0 {
-		p.credit(n, now)
+		p.window.read(n, now, p.link.load(), p.back.load())
 	}
 	return n, n > 0, nil
 }
@@ -128,44 +140,12 @@ func (p *pipe) nextArrival() time.Duration {
 	return p.queue[0].arrives
 }
 
-// credit tells the writer that n bytes were read. Such news is not lost one by
-// one, since the next says the same; a black hole swallows all of it.
-func (p *pipe) credit(n int, now time.Duration) {
-	c := p.back.load()
-	at := now + c.Latency
-	if c.fault == BlackHole {
-		at = never
-	}
-	p.credits = append(p.credits, credit{n, at})
-}
-
-// space returns for how many bytes there is room, as far as the writer knows.
-func (p *pipe) space(now time.Duration) int {
-	p.credits = slices.DeleteFunc(p.credits, func(c credit) bool {
-		if c.at > now {
-			return false
-		}
-		p.used -= c.n
-		return true
-	})
-	return p.capacity - p.used
-}
-
-// nextSpace returns when the writer hears of more room.
-func (p *pipe) nextSpace() time.Duration {
-	at := never
-	for _, c := range p.credits {
-		at = min(at, c.at)
-	}
-	return at
-}
-
-// timeout returns when the sender gives up on what is held.
+// timeout returns when the sender gives up on what is not acknowledged.
 func (p *pipe) timeout() time.Duration {
-	if p.heldSince == never {
+	if p.unacked == never {
 		return never
 	}
-	return p.heldSince + dataTimeout
+	return p.unacked + dataTimeout
 }
 
 // hold keeps what has not left yet, since the link became a black hole.
@@ -175,11 +155,16 @@ func (p *pipe) hold(now time.Duration) {
 		return
 	}
 	p.heldSince = p.queue[from].sent
+	p.unacked = min(p.unacked, p.heldSince)
+	p.free = 0
 	for i := from; i < len(p.queue); i++ {
-		p.queue[i].leaves = never
-		p.schedule(&p.queue[i], 0)
+		pk := &p.queue[i]
+		pk.leaves, pk.arrives = never, never
+		if pk.kind == reset {
+			p.resetAt = never
+		}
 	}
-	p.last = 0
+	p.last = p.before
 	if from > 0 {
 		p.last = p.queue[from-1].arrives
 	}
@@ -200,17 +185,16 @@ func (p *pipe) release(now time.Duration) {
 	for i := from; i < len(p.queue); i++ {
 		pk := &p.queue[i]
 		f := p.link.fate(leaves, pk.data)
-		pk.leaves = leaves + f.late
-		p.schedule(pk, f.latency)
+		p.depart(pk, leaves, f)
 	}
 	p.heldSince = never
 }
 
-// releaseCredits lets the writer hear of room, since the way back is open again.
-func (p *pipe) releaseCredits(now time.Duration) {
-	for i := range p.credits {
-		if p.credits[i].at == never {
-			p.credits[i].at = now + p.back.load().Latency
-		}
+// unanswered notes what will not be acknowledged, since the way back became a
+// black hole: what arrives from now on.
+func (p *pipe) unanswered(now time.Duration) {
+	first := slices.IndexFunc(p.queue, func(pk packet) bool { return pk.arrives > now && pk.kind != reset })
+	if first >= 0 {
+		p.unacked = min(p.unacked, p.queue[first].sent)
 	}
 }

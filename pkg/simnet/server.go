@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 )
@@ -28,7 +29,7 @@ func (h *Host) Transport() *http.Transport {
 
 // A Server is an HTTP server of a host, as httptest.Server is one of this machine.
 type Server struct {
-	URL      string // like http://prices
+	URL      string // like http://prices or http://[fd00::1]
 	Listener *Listener
 	Config   *http.Server
 }
@@ -53,13 +54,23 @@ func NewTestServer(t testing.TB, h *Host, handler http.Handler) *Server {
 		}()
 		handler.ServeHTTP(w, r)
 	})
-	s := &Server{URL: "http://" + h.name, Listener: l, Config: &http.Server{Handler: guarded}} //nolint:gosec // without time limits, as httptest.Server
+	url := "http://" + h.name
+	if strings.Contains(h.name, ":") {
+		url = "http://[" + h.name + "]"
+	}
+	s := &Server{URL: url, Listener: l, Config: &http.Server{Handler: guarded}} //nolint:gosec // without time limits, as httptest.Server
 	go func() { _ = s.Config.Serve(l) }()
 	t.Cleanup(s.Close)
 	return s
 }
 
 // Close stops the server at once, as when its process dies: it listens no longer,
-// and its connections are closed in the middle of a request. Handlers see their
-// request's context end. It may be called again.
-func (s *Server) Close() { _ = s.Config.Close() }
+// and its connections are closed in the middle of a request, also those that a
+// handler has hijacked, such as websockets. Handlers see their request's context
+// end. It may be called again.
+func (s *Server) Close() {
+	_ = s.Config.Close() // which does not know the hijacked ones
+	for _, c := range s.Listener.accepted() {
+		_ = c.Close()
+	}
+}

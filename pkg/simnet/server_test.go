@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -86,6 +87,40 @@ func TestServerCloses(t *testing.T) {
 		if got := get(client, server.URL); got != "404 404 page not found\n" {
 			t.Errorf("another server was started, and Get says %q", got)
 		}
+	})
+}
+
+// A handler that takes over its connection dies with the server.
+func TestServerClosesHijackedConnections(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		n := far()
+		server := simnet.NewTestServer(t, n.Host("prices"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+			_, err = io.Copy(c, c)
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the server died, and its echo ends with %v", err)
+			}
+		}))
+		c, err := n.Host("shop").Dial("tcp", "prices:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: prices\r\n\r\n")
+		time.AfterFunc(time.Minute, server.Close)
+		start := time.Now()
+		if got, err := io.ReadAll(c); err != nil || string(got) != "HTTP/1.1 101 Switching Protocols\r\n\r\n" {
+			t.Errorf("the server died, and the connection that was hijacked says %q, %v", got, err)
+		}
+		if took := time.Since(start); took != time.Minute+30*ms {
+			t.Errorf("the end came after %v, want a minute and 30 ms", took)
+		}
+		server.Close()
 	})
 }
 

@@ -17,14 +17,15 @@ const (
 
 // An event is a line of the trace.
 type event struct {
-	at   time.Duration
-	side int // of the wire: who did it
-	text string
+	at      time.Duration
+	side    int // of the wire: who did it
+	text    string
+	written *written // then it is the text
 }
 
 // wire starts the record of a dial.
-func (n *Network) wire(from string, to Addr) *wire {
-	w := &wire{net: n, link: n.link(from, to.Host), back: n.link(to.Host, from), address: to, began: n.now(), dropped: -1}
+func (n *Network) wire(from string, to target) *wire {
+	w := &wire{net: n, link: n.link(from, to.name), back: n.link(to.name, from), to: to, began: n.now(), dropped: -1}
 	w.news.L = &w.mu
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -54,34 +55,84 @@ func (n *Network) finish(w *wire) {
 func (w *wire) tell(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.note(w.net.now(), 0, text)
+	w.note(event{at: w.net.now(), text: text})
 }
 
 // note keeps an event. The wire is locked.
-func (w *wire) note(at time.Duration, side int, text string) {
+func (w *wire) note(e event) {
 	if len(w.events) == keptEvents {
 		w.dropped = w.events[0].at
 		w.events = slices.Delete(w.events, 0, 1)
 	}
-	w.events = append(w.events, event{at, side, text})
+	w.events = append(w.events, e)
 }
 
-// describe says what a Write sent, and how it fares.
-func describe(b []byte, f fate, arrives time.Duration) string {
-	s := fmt.Sprintf("%d B", len(b))
-	if line := firstLine(b); line != "" {
-		s = line + " · " + s
-	}
+// A written is what one Write sent, which is one line however many packets it
+// takes. The lock of the wire guards it.
+type written struct {
+	line           string
+	bytes          int // of the Write
+	sent, packets  int // of it, until now
+	resent         int // packets that were lost
+	lost           int // how often, all in all
+	late           time.Duration
+	swallowed      int // packets
+	reset          bool
+	earliest, last time.Duration // arrivals
+}
+
+// add counts a packet.
+func (s *written) add(size int, f fate, arrives time.Duration) {
+	s.sent += size
+	s.packets++
 	if f.lost > 0 {
-		s += fmt.Sprintf(", lost %s, sent again after %v", times(f.lost), f.late)
+		s.resent++
+		s.lost += f.lost
+		s.late = f.late
+	}
+	s.reset = f.fault == Reset
+	switch {
+	case arrives == never:
+		s.swallowed++
+	case s.packets == 1:
+		s.earliest, s.last = arrives, arrives
+	default:
+		s.last = arrives
+	}
+}
+
+// String says what was sent, and how it fares.
+func (s *written) String() string {
+	var b strings.Builder
+	if s.line != "" {
+		b.WriteString(s.line + " · ")
+	}
+	fmt.Fprintf(&b, "%d B", s.bytes)
+	if s.packets > 1 {
+		fmt.Fprintf(&b, " in %d packets", s.packets)
+	}
+	if s.sent < s.bytes && !s.reset {
+		fmt.Fprintf(&b, ", %d B of it until now", s.sent)
 	}
 	switch {
-	case f.fault == Reset:
-		return s + ", is answered by a reset"
-	case arrives == never:
-		return s + ", is swallowed"
+	case s.lost > 0 && s.packets == 1:
+		fmt.Fprintf(&b, ", lost %s, sent again after %v", times(s.lost), s.late)
+	case s.lost > 0:
+		fmt.Fprintf(&b, ", %d lost and sent again", s.resent)
 	}
-	return s + fmt.Sprintf(", arrives at %v", arrives)
+	switch {
+	case s.reset:
+		b.WriteString(", is answered by a reset")
+	case s.swallowed == s.packets:
+		b.WriteString(", is swallowed")
+	case s.swallowed > 0:
+		fmt.Fprintf(&b, ", %d swallowed", s.swallowed)
+	case s.earliest == s.last:
+		fmt.Fprintf(&b, ", arrives at %v", s.last)
+	default:
+		fmt.Fprintf(&b, ", arrives from %v to %v", s.earliest, s.last)
+	}
+	return b.String()
 }
 
 func times(n int) string {
@@ -150,7 +201,7 @@ type line struct {
 	event
 
 	where string
-	wire  int // its rank
+	wire  int // its rank; below 0 what is on none
 	seq   int // on the wire
 }
 
@@ -163,7 +214,10 @@ func (n *Network) lines() ([]line, time.Duration) {
 	from := n.gone
 	var lines []line
 	for i, e := range n.changes {
-		lines = append(lines, line{event: e, where: "network", wire: -1, seq: i})
+		lines = append(lines, line{event: e, where: "network", wire: -2, seq: i})
+	}
+	for _, l := range n.lookups {
+		lines = append(lines, line{event: l.event, where: l.where, wire: -1})
 	}
 	for rank, r := range n.records() {
 		from = max(from, r.dropped+1)
@@ -173,7 +227,7 @@ func (n *Network) lines() ([]line, time.Duration) {
 	}
 	lines = slices.DeleteFunc(lines, func(l line) bool { return l.at < from || l.at > now })
 	slices.SortFunc(lines, func(a, b line) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.wire, b.wire), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.wire, b.wire), cmp.Compare(a.seq, b.seq), cmp.Compare(a.where, b.where), cmp.Compare(a.text, b.text))
 	})
 	return lines, from
 }
@@ -220,7 +274,12 @@ func (n *Network) records() []record {
 func (w *wire) record() record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := record{from: w.link.from, to: w.address.String(), began: w.began, dropped: w.dropped, events: slices.Clone(w.events)}
+	r := record{from: w.link.from, to: w.to.String(), began: w.began, dropped: w.dropped, events: slices.Clone(w.events)}
+	for i, e := range r.events {
+		if e.written != nil {
+			r.events[i] = event{at: e.at, side: e.side, text: e.written.String()}
+		}
+	}
 	// Where both ways take time, what the two ends do in one instant is not cause
 	// and effect, and either may have come first.
 	duplex := w.link.load().Latency > 0 && w.back.load().Latency > 0

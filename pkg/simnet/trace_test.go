@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
@@ -55,7 +56,7 @@ func storm(t *testing.T, seed uint64) (trace string) {
 
 func TestOneSeedOneTrace(t *testing.T) {
 	first := storm(t, 1)
-	for _, want := range []string{"lost once, sent again after 200ms", "is swallowed", "closes"} {
+	for _, want := range []string{"in 3 packets, 1 lost and sent again, arrives from ", "is swallowed", "closes"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the storm was expected to have a line with %q:\n%s", want, first)
 		}
@@ -86,6 +87,36 @@ func TestWhatTheTraceShows(t *testing.T) {
 50ms  shop → prices:80 #1  3 B, arrives at 60ms
 50ms  shop → prices:80 #1  longlonglonglonglonglonglonglonglonglonglonglonglonglonglong… · 85 B, arrives at 60ms
 50ms  shop → prices:80 #1  PING · 6 B, is answered by a reset
+`)
+	})
+}
+
+// However many packets a Write takes, it is one line.
+func TestTheTraceOfManyPackets(t *testing.T) {
+	n := &simnet.Network{Seed: 3, Default: simnet.Link{Latency: 10 * ms, Buffer: 5000}}
+	inPair(t, n, func(p *pair) {
+		n.SetLink("shop", "prices", simnet.Link{Latency: 10 * ms, Loss: 0.6})
+		p.write(p.client, strings.Repeat("a", 1448))
+		p.write(p.client, strings.Repeat("b", 1449))
+		n.SetLink("shop", "prices", simnet.Link{Latency: 10 * ms})
+		bubble.Go(t, func() { p.write(p.client, strings.Repeat("\x00", 3000)) })
+		synctest.Wait()
+		if !strings.Contains(n.Trace(), "3000 B, 1448 B of it until now, arrives at") {
+			t.Errorf("the trace does not say that there is no room:\n%s", n.Trace())
+		}
+		if _, err := io.ReadFull(p.server, make([]byte, 1448+1449+3000)); err != nil {
+			t.Fatal(err)
+		}
+		n.Fail("shop", "prices", simnet.BlackHole)
+		p.write(p.client, strings.Repeat("\x00", 3000))
+		sameTrace(t, n, `
+   0s  shop → prices:80 #1  dials
+ 20ms  shop → prices:80 #1  is connected
+ 30ms  shop → prices:80 #1  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa… · 1448 B, lost 3 times, sent again after 1.4s, arrives at 1.44s
+ 30ms  shop → prices:80 #1  bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb… · 1449 B in 2 packets, 1 lost and sent again, arrives at 1.44s
+ 30ms  shop → prices:80 #1  3000 B in 3 packets, arrives from 1.44s to 1.46s
+1.46s  network              shop → prices: black hole
+1.46s  shop → prices:80 #1  3000 B in 3 packets, is swallowed
 `)
 	})
 }
