@@ -16,7 +16,8 @@ type Conn struct {
 	wire          *wire
 	in, out       *pipe
 	local, remote net.Addr
-	side          int // its index in wire.ends
+	side          int       // its index in wire.ends
+	listener      *Listener // where it was accepted, or will be; nil if it dialled
 	keepAlive     keepAlive
 	born          time.Duration
 

@@ -126,6 +126,10 @@
 // packets would arrive as they were sent; a black hole that comes later is a line of
 // its own.
 //
+// A Write that waits for room under a lock which others want stops the clock of a
+// bubble, which says so. The HTTP/2 client of net/http does that when an upload
+// fills the first window; a Buffer of 2 MiB, more than HTTP/2 keeps under way, helps.
+//
 // There is no TLS of its own, no UDP, and no DNS server: a [net.Resolver] does not
 // work here. Look-ups take no time unless a function of the test does. A Conn is no
 // [*net.TCPConn] and has no file descriptor. Keep-alive is set in a Dialer, not on a

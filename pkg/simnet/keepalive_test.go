@@ -97,6 +97,21 @@ func TestHealedBeforeKeepAlive(t *testing.T) {
 	})
 }
 
+// The answer comes when the client has given up, and is answered by a reset.
+func TestHealedAfterKeepAlive(t *testing.T) {
+	inPair(t, far(), func(p *pair) {
+		p.network.Fail("prices", "shop", simnet.BlackHole)
+		p.write(p.server, "answer")
+		p.fails(p.client, syscall.ETIMEDOUT)
+		p.at(149990*ms, "the client gave up") // it heard the last time when it was connected
+		p.network.Heal("prices", "shop")
+		p.fails(p.server, syscall.ECONNRESET)
+		if want := "prices:80 #1  resets: it has given up, and there are data that nobody will read\n"; !strings.Contains(p.network.Trace(), want) {
+			t.Errorf("the trace does not say %s:\n%s", want, p.network.Trace())
+		}
+	})
+}
+
 // The options are read as package net reads them.
 func TestKeepAliveOptions(t *testing.T) {
 	const second = time.Second

@@ -96,22 +96,6 @@ func (l *Listener) close() ([]arrival, error) {
 	return waiting, nil
 }
 
-// accepted returns the ends of open connections that came this way.
-func (l *Listener) accepted() []*Conn {
-	n := l.host.net
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var ends []*Conn
-	for w := range n.wires {
-		w.mu.Lock()
-		if w.listener == l {
-			ends = append(ends, w.ends[1])
-		}
-		w.mu.Unlock()
-	}
-	return ends
-}
-
 // Addr returns where it listens: a [*net.TCPAddr] if the host has IP addresses or it
 // listens at one, else an [Addr].
 func (l *Listener) Addr() net.Addr { return l.addr }

@@ -70,7 +70,7 @@ func NewTestServer(t testing.TB, h *Host, handler http.Handler) *Server {
 // end. It may be called again.
 func (s *Server) Close() {
 	_ = s.Config.Close() // which does not know the hijacked ones
-	for _, c := range s.Listener.accepted() {
+	for _, c := range s.Listener.host.net.conns(func(c *Conn) bool { return c.listener == s.Listener }) {
 		_ = c.Close()
 	}
 }

@@ -121,6 +121,22 @@ func TestTheTraceOfManyPackets(t *testing.T) {
 	})
 }
 
+// The link fails in the middle of a Write that waits for room.
+func TestTheTraceOfAPartThatIsSwallowed(t *testing.T) {
+	n := &simnet.Network{Default: simnet.Link{Latency: 10 * ms, Buffer: 2000}}
+	inPair(t, n, func(p *pair) {
+		bubble.Go(t, func() { p.write(p.client, strings.Repeat("\x00", 3000)) })
+		time.Sleep(10 * ms)
+		n.Fail("shop", "prices", simnet.BlackHole)
+		p.read(p.server, strings.Repeat("\x00", 1448))
+		time.Sleep(10 * ms)
+		synctest.Wait()
+		if want := "30ms  shop → prices:80 #1  3000 B in 3 packets, 2 swallowed\n"; !strings.Contains(n.Trace(), want) {
+			t.Errorf("the trace does not say %s:\n%s", want, n.Trace())
+		}
+	})
+}
+
 // Connections of one instant are numbered by what passed on them, whichever was
 // first.
 func TestNumbersDoNotDependOnTheOrder(t *testing.T) {
@@ -165,6 +181,20 @@ func TestTheTraceIsBounded(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(n.Trace()), "\n")
 		if len(lines) != 2001 || lines[0] != "what happened before 8m19.000000001s is forgotten" {
 			t.Errorf("1,500 dials have %d lines: %s", len(lines), lines[0])
+		}
+	})
+	bubble.Run(t, func(t *testing.T) {
+		var n simnet.Network
+		n.SetAddrs("db", "10.0.0.1")
+		for range 1500 {
+			time.Sleep(time.Second)
+			if _, err := n.Host("shop").LookupHost(t.Context(), "db"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lines := strings.Split(strings.TrimSpace(n.Trace()), "\n")
+		if len(lines) != 1001 || lines[0] != "what happened before 8m19.000000001s is forgotten" {
+			t.Errorf("1,500 look-ups have %d lines: %s", len(lines), lines[0])
 		}
 	})
 	inPair(t, &simnet.Network{}, func(p *pair) {

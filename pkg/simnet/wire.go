@@ -18,12 +18,11 @@ type wire struct {
 	keepAlive  keepAlive  // of that end
 	began      time.Duration
 
-	mu       sync.Mutex
-	news     sync.Cond // something has changed
-	ends     [2]*Conn  // the one that dialled, and the one that was accepted; nil before
-	listener *Listener // where the second was accepted, or will be
-	events   []event
-	dropped  time.Duration // events up to here were left out
+	mu      sync.Mutex
+	news    sync.Cond // something has changed
+	ends    [2]*Conn  // the one that dialled, and the one that was accepted; nil before
+	events  []event
+	dropped time.Duration // events up to here were left out
 }
 
 // connect makes the two ends of a wire.
@@ -32,13 +31,29 @@ func (w *wire) connect(local net.Addr, l *Listener) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	there, back := newPipe(w.link, w.back), newPipe(w.back, w.link)
-	w.listener = l
 	w.ends[0] = &Conn{wire: w, side: 0, in: back, out: there, local: local, remote: w.to.addr(), keepAlive: w.keepAlive}
-	w.ends[1] = &Conn{wire: w, side: 1, in: there, out: back, local: w.to.addr(), remote: local, keepAlive: defaultKeepAlive()}
+	w.ends[1] = &Conn{wire: w, side: 1, in: there, out: back, local: w.to.addr(), remote: local, keepAlive: defaultKeepAlive(), listener: l}
 	for _, c := range w.ends {
 		c.born, c.heard, c.readDeadline, c.writeDeadline = now, never, never, never
 		c.listenFor(now)
 	}
+}
+
+// conns returns the ends of open connections that are chosen.
+func (n *Network) conns(chosen func(*Conn) bool) []*Conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []*Conn
+	for w := range n.wires {
+		w.mu.Lock()
+		for _, c := range w.ends {
+			if c != nil && chosen(c) {
+				all = append(all, c)
+			}
+		}
+		w.mu.Unlock()
+	}
+	return all
 }
 
 // changed tells the wire that one of its links became a black hole, or is none
