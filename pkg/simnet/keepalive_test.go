@@ -41,9 +41,7 @@ func TestKeepAlive(t *testing.T) {
 				if _, err := p.client.Write([]byte("x")); !errors.Is(err, syscall.ETIMEDOUT) {
 					t.Errorf("Write afterwards says %v", err)
 				}
-				if want := "shop → prices:80 #1  gives up: nothing was heard for 2m30s, and no keep-alive probe was answered\n"; !strings.Contains(p.network.Trace(), want) {
-					t.Errorf("the trace does not say %s:\n%s", want, p.network.Trace())
-				}
+				p.says("shop → prices:80 #1  gives up: nothing was heard for 2m30s, and no keep-alive probe was answered\n")
 			})
 		})
 	}
@@ -106,15 +104,16 @@ func TestHealedAfterKeepAlive(t *testing.T) {
 		p.at(149990*ms, "the client gave up") // it heard the last time when it was connected
 		p.network.Heal("prices", "shop")
 		p.fails(p.server, syscall.ECONNRESET)
-		if want := "prices:80 #1  resets: it has given up, and there are data that nobody will read\n"; !strings.Contains(p.network.Trace(), want) {
-			t.Errorf("the trace does not say %s:\n%s", want, p.network.Trace())
-		}
+		p.says("shop → prices:80 #1  resets: it has given up, and there are data that nobody will read\n")
 	})
 }
 
 // The options are read as package net reads them.
 func TestKeepAliveOptions(t *testing.T) {
 	const second = time.Second
+	with := func(idle, interval time.Duration, count int) net.Dialer {
+		return net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: idle, Interval: interval, Count: count}}
+	}
 	for _, test := range []struct {
 		name   string
 		dialer net.Dialer
@@ -123,9 +122,9 @@ func TestKeepAliveOptions(t *testing.T) {
 		{"default", net.Dialer{}, 150 * second},
 		{"a period", net.Dialer{KeepAlive: second}, 10 * second},
 		{"none", net.Dialer{KeepAlive: -1}, 0},
-		{"a config", net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * second, Interval: second, Count: 3}}, 8 * second},
-		{"its zeros", net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true}}, 150 * second},
-		{"its defaults of the system", net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}, 7875 * second},
+		{"a config", with(5*second, second, 3), 8 * second},
+		{"its zeros", with(0, 0, 0), 150 * second},
+		{"its defaults of the system", with(-1, -1, -1), 7875 * second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inPair(t, far(), func(p *pair) {

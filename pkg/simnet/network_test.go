@@ -82,6 +82,14 @@ func (p *pair) fails(c net.Conn, want error) {
 	}
 }
 
+// says expects a part of the trace.
+func (p *pair) says(want string) {
+	p.t.Helper()
+	if got := p.network.Trace(); !strings.Contains(got, want) {
+		p.t.Errorf("the trace does not say %s\n%s", want, got)
+	}
+}
+
 func far() *simnet.Network {
 	n := &simnet.Network{Default: simnet.Link{Latency: 10 * ms}}
 	n.SetLink("prices", "shop", simnet.Link{Latency: 30 * ms})
@@ -446,9 +454,7 @@ func TestUnacknowledged(t *testing.T) {
 		p.network.Heal("shop", "prices")
 		p.fails(p.server, syscall.ETIMEDOUT) // no keep-alive probe was answered
 		p.at(giveUp, "the server knew already")
-		if !strings.Contains(p.network.Trace(), "15m24.65s  shop → prices:80 #1  gives up: nothing was acknowledged for 15m24.6s\n") {
-			t.Errorf("the trace does not say so:\n%s", p.network.Trace())
-		}
+		p.says("15m24.65s  shop → prices:80 #1  gives up: nothing was acknowledged for 15m24.6s\n")
 	})
 }
 

@@ -66,7 +66,8 @@ func TestLookups(t *testing.T) {
 	names, err1 := h.LookupHost(t.Context(), "prices")
 	ips, err2 := h.LookupIP(t.Context(), "ip6", "prices")
 	addrs, err3 := h.LookupIPAddr(t.Context(), "prices")
-	if got := fmt.Sprint(names, err1, ips, err2, addrs, err3); got != "[10.0.0.1 fd00::1] <nil> [fd00::1] <nil> [{10.0.0.1 } {fd00::1 }] <nil>" {
+	got := fmt.Sprint(names, err1, ips, err2, addrs, err3)
+	if got != "[10.0.0.1 fd00::1] <nil> [fd00::1] <nil> [{10.0.0.1 } {fd00::1 }] <nil>" {
 		t.Errorf("the other look-ups say %s", got)
 	}
 	if _, err := h.LookupHost(t.Context(), "nowhere"); err == nil {
@@ -176,7 +177,8 @@ func TestControl(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = c.Close()
-		if _, err := dialer.Dial("tcp4", "db:80"); !errors.Is(err, private) || err.Error() != "dial tcp4 10.0.0.1:80: the address is private" {
+		_, err = dialer.Dial("tcp4", "db:80")
+		if !errors.Is(err, private) || err.Error() != "dial tcp4 10.0.0.1:80: the address is private" {
 			t.Errorf("the control function refused, and Dial says %v", err)
 		}
 		if _, err := dialer.Dial("tcp", "named:80"); !errors.Is(err, syscall.ECONNREFUSED) {

@@ -227,7 +227,8 @@ func (n *Network) lines() ([]line, time.Duration) {
 	}
 	lines = slices.DeleteFunc(lines, func(l line) bool { return l.at < from || l.at > now })
 	slices.SortFunc(lines, func(a, b line) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.wire, b.wire), cmp.Compare(a.seq, b.seq), cmp.Compare(a.where, b.where), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.wire, b.wire), cmp.Compare(a.seq, b.seq),
+			cmp.Compare(a.where, b.where), cmp.Compare(a.text, b.text))
 	})
 	return lines, from
 }
