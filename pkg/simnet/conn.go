@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -59,8 +60,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 }
 
-// Write sends b, in packets, and returns when all of them are under way, which
-// says nothing about their arrival. It waits while there is no room for the next.
+// Write sends b, in packets, and returns when all of them are under way or kept
+// until there is room, which says nothing about their arrival. It waits while there
+// is no room for the next (see [Link.Buffer]).
 func (c *Conn) Write(b []byte) (int, error) {
 	w := c.wire
 	w.mu.Lock()
@@ -70,8 +72,8 @@ func (c *Conn) Write(b []byte) (int, error) {
 	}
 	defer c.endWrite()
 	var (
-		dice   *rand.Rand
-		record *written
+		cuts   *rand.Rand
+		packet = packet{kind: data}
 		sent   = 0
 	)
 	for sent < len(b) {
@@ -79,37 +81,28 @@ func (c *Conn) Write(b []byte) (int, error) {
 		if err := c.writable(now); err != nil {
 			return sent, c.error("write", err)
 		}
-		packet := b[sent:min(len(b), sent+c.out.window.segment())]
-		if c.out.window.space(now) < len(packet) {
+		segment := b[sent:min(len(b), sent+c.out.window.segment())]
+		if !c.out.accepts(len(segment), now) {
 			w.sleep(now, min(c.writeDeadline, c.out.window.nextSpace(), c.timeout(), c.in.resetAt))
 			continue
 		}
 		if sent == 0 {
-			dice = c.out.link.dice(now, b)
-			record = &written{line: firstLine(b), bytes: len(b)}
-			w.note(event{at: now, side: c.side, written: record})
+			cuts = c.out.link.dice(now, b)
+			packet.dice = rand.New(rand.NewPCG(cuts.Uint64(), 0)) // packets that wait for room throw later
+			packet.record = &written{line: firstLine(b), bytes: len(b)}
+			w.note(event{at: now, side: c.side, written: packet.record})
 		}
-		f := c.out.link.throw(dice, len(packet))
-		record.add(len(packet), f, c.transmit(packet, now, f))
-		if sent += len(packet); f.fault == Reset {
+		w.news.Broadcast()
+		if c.out.link.load().fault == Reset {
+			c.out.reset(now, packet.record)
 			return len(b), nil
 		}
+		packet.data, packet.cut = slices.Clone(segment), cut(cuts, len(segment))
+		c.out.send(packet, now)
+		c.peer().bounce(now)
+		sent += len(segment)
 	}
 	return sent, nil
-}
-
-// transmit sends a packet, and is where a link resets a connection.
-func (c *Conn) transmit(b []byte, now time.Duration, f fate) time.Duration {
-	c.wire.news.Broadcast()
-	if f.fault == Reset {
-		f.fault = Healthy
-		arrives := c.out.send(reset, nil, now, f)
-		c.in.send(reset, nil, arrives, c.in.link.fate(arrives, nil))
-		return arrives
-	}
-	arrives := c.out.send(data, b, now, f)
-	c.peer().bounce(now)
-	return arrives
 }
 
 // startWrite waits until no other Write is under way. A lock would do, but not in
@@ -168,8 +161,7 @@ func (c *Conn) sayFin(text string) {
 		return
 	}
 	now := c.wire.net.now()
-	f := c.out.link.fate(now, []byte("FIN"))
-	c.out.send(fin, nil, now, f)
+	c.out.send(packet{kind: fin}, now)
 	c.wire.news.Broadcast()
 	c.wire.note(event{at: now, side: c.side, text: text})
 }
@@ -214,7 +206,7 @@ func (c *Conn) bounce(now time.Duration) {
 	}
 	c.bounced = true
 	at := max(now, c.in.queue[0].arrives)
-	c.out.send(reset, nil, at, c.out.link.fate(at, []byte("RST")))
+	c.out.send(packet{kind: reset}, at)
 	why := "it is closed"
 	if c.dead {
 		why = "it has given up"

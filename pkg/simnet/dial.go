@@ -57,7 +57,7 @@ func (w *wire) dial(ctx context.Context) (*Conn, error) {
 // knock sends one SYN. It returns nil and no error if there is no answer.
 func (w *wire) knock(ctx context.Context) (*Conn, error) {
 	n := w.net
-	there := w.link.fate(n.now(), []byte("SYN"))
+	there := w.link.fate(n.now(), "SYN")
 	if w.to.host == nil {
 		there.fault = BlackHole
 	}
@@ -69,7 +69,7 @@ func (w *wire) knock(ctx context.Context) (*Conn, error) {
 	}
 	l := w.to.host.listener(w.to, w.link.from)
 	refused := l == nil || there.fault == Refuse
-	back := w.back.fate(n.now(), []byte("SYN-ACK"))
+	back := w.back.fate(n.now(), "SYN-ACK")
 	if w.vanishes("the answer to SYN", back) {
 		return nil, nil //nolint:nilnil // as above
 	}

@@ -69,10 +69,12 @@
 //     [syscall.ETIMEDOUT]. So who waits for an answer that was swallowed waits for
 //     150 s. Probes are worked out while a link is a black hole, and not sent before,
 //     so a bubble still sees a deadlock over healthy links.
-//   - Sent and not yet read are at most [Link.Buffer] bytes, then Write waits. By
-//     default that is 64 KiB and doubles while the reader keeps up, as Linux tunes its
-//     receive window: 10 MiB to a host that is 50 ms away take 0.7 s. The news that
-//     there is room takes the way back, and is lost there too.
+//   - Sent and not yet read are at most [Link.Buffer] bytes. By default that is a
+//     window of 64 KiB which doubles while the reader keeps up, as Linux tunes it: 10
+//     MiB to a host that is 50 ms away take 0.7 s. While packets are under way the
+//     sender's kernel keeps 4 MiB more (tcp_wmem). Then Write waits, and so it does
+//     when the peer has a whole window that it does not read. The news that there is
+//     room takes the way back, and is lost there too.
 //   - Close says goodbye behind the data, or resets the connection if it leaves
 //     data unread. Data for an end that was closed are answered by a reset.
 //   - Errors are those of package net: a [net.OpError] around a deadline, a
@@ -127,8 +129,9 @@
 // its own.
 //
 // A Write that waits for room under a lock which others want stops the clock of a
-// bubble, which says so. The HTTP/2 client of net/http does that when an upload
-// fills the first window; a Buffer of 2 MiB, more than HTTP/2 keeps under way, helps.
+// bubble, which says so. Clients that send from several goroutines do that, nats.go
+// and the HTTP/2 client of net/http among them, when what they send at once is more
+// than the sender's kernel keeps. A large Buffer helps.
 //
 // There is no TLS of its own, no UDP, and no DNS server: a [net.Resolver] does not
 // work here. Look-ups take no time unless a function of the test does. A Conn is no

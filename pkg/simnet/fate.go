@@ -49,22 +49,19 @@ type fate struct {
 	bandwidth int
 	lost      int           // so many times
 	late      time.Duration // until it is sent the time that it is not lost
-	cut       int           // a Read ends after so many bytes of it, or none does
 }
 
-// fate decides what happens to one packet that leaves at an instant, and is not
-// read in parts.
-func (l *link) fate(at time.Duration, packet []byte) fate {
+// fate decides what happens to a packet without data that leaves at an instant.
+func (l *link) fate(at time.Duration, packet string) fate {
 	if c := l.load(); c.Jitter == 0 && c.Loss == 0 {
 		return fate{fault: c.fault, latency: c.Latency, bandwidth: c.Bandwidth}
 	}
-	return l.throw(l.dice(at, packet), 0)
+	return l.throw(l.dice(at, []byte(packet)))
 }
 
-// throw decides what happens to the next packet, with so many bytes, of a Write
-// that threw the dice for those before it. Three of four are cut at any byte, the
-// end included, so a Read gets a part of a message, a whole one, or one and a part.
-func (l *link) throw(dice *rand.Rand, size int) fate {
+// throw decides what happens to the next packet of a Write that threw the dice for
+// those before it.
+func (l *link) throw(dice *rand.Rand) fate {
 	c := l.load()
 	f := fate{fault: c.fault, latency: c.Latency, bandwidth: c.Bandwidth}
 	if c.Jitter > 0 {
@@ -76,10 +73,17 @@ func (l *link) throw(dice *rand.Rand, size int) fate {
 			f.late += wait
 		}
 	}
-	if size > 0 && dice.IntN(4) > 0 {
-		f.cut = 1 + dice.IntN(size)
-	}
 	return f
+}
+
+// cut decides where a Read ends that comes to a packet of some size, or 0. Three of
+// four are cut at any byte, the end included, so a Read gets a part of a message, a
+// whole one, or one and a part.
+func cut(dice *rand.Rand, size int) int {
+	if dice.IntN(4) == 0 {
+		return 0
+	}
+	return 1 + dice.IntN(size)
 }
 
 // dice seeds a generator with a hash of all that tells a Write from others. It

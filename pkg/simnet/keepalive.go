@@ -93,6 +93,7 @@ func (c *Conn) givenUp(now time.Duration) bool {
 		return c.dead
 	}
 	c.dead = true
+	c.out.dropBacklog()
 	why := "nothing was acknowledged for " + dataTimeout.String()
 	if at == c.silence() {
 		why = fmt.Sprintf("nothing was heard for %v, and no keep-alive probe was answered", c.keepAlive.patience())

@@ -3,6 +3,7 @@ package simnet
 import (
 	"io"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"time"
@@ -21,12 +22,17 @@ const mss = 1500 - 20 - 20 - 12
 // changes it wakes those who wait for the wire.
 type pipe struct {
 	link, back *link // the way of the data, and of the acknowledgements
+	other      *pipe
 
 	queue  []packet
 	before time.Duration // when the packet ahead of the queue arrived
 	last   time.Duration // when the last packet that is not held arrives
 	free   time.Duration // when the link has bandwidth for the next
 	window window
+
+	backlog []packet      // behind the queue: what the sender's kernel keeps until there is room
+	waiting int           // bytes of it
+	opens   time.Duration // when there was room for what was sent last
 
 	heldSince time.Duration // when the first packet that is held was sent, or never
 	unacked   time.Duration // when the first one was sent that cannot be acknowledged, or never
@@ -43,11 +49,15 @@ const (
 	reset
 )
 
+func (k kind) String() string { return [...]string{"data", "FIN", "RST"}[k] }
+
 // A packet is a TCP segment.
 type packet struct {
 	kind    kind
 	data    []byte
-	cut     int // a Read ends after so many bytes of it; 0 means that none does
+	cut     int        // a Read ends after so many bytes of it; 0 means that none does
+	dice    *rand.Rand // of the Write; nil if there are no data
+	record  *written   // of the trace, likewise
 	sent    time.Duration
 	leaves  time.Duration // the time that it is not lost; never while it is held
 	arrives time.Duration
@@ -62,26 +72,97 @@ func newPipe(link, back *link) *pipe {
 	}
 }
 
-// send puts a packet on its way and returns when it arrives.
-func (p *pipe) send(k kind, b []byte, now time.Duration, f fate) time.Duration {
-	pk := packet{kind: k, data: slices.Clone(b), cut: f.cut, sent: now, leaves: never, arrives: never}
-	p.window.room -= len(b)
-	p.finished = p.finished || k == fin
-	if f.fault == BlackHole || p.heldSince != never {
-		p.heldSince = min(p.heldSince, now)
-	} else {
-		p.depart(&pk, now, f)
+// accepts reports whether a Write can send a packet: there is room for it, or the
+// sender's kernel keeps it. That it does only while something is under way, so a peer
+// that does not read stops the writer as soon as the window is full.
+func (p *pipe) accepts(size int, now time.Duration) bool {
+	if len(p.backlog) == 0 && p.window.space(now) >= size {
+		return true
 	}
-	if k != reset && (pk.held() || p.back.load().fault == BlackHole) {
-		p.unacked = min(p.unacked, now)
+	flows := p.last > now || p.window.nextSpace() != never
+	return flows && p.waiting+size <= p.window.sendBuffer
+}
+
+// send puts a packet on its way, or behind those that wait for room. A reset does
+// not wait, and they are gone.
+func (p *pipe) send(pk packet, now time.Duration) {
+	p.finished = p.finished || pk.kind == fin
+	switch {
+	case pk.kind == reset:
+		p.dropBacklog()
+		p.put(pk, now)
+	case len(p.backlog) > 0 || p.window.space(now) < len(pk.data):
+		p.backlog = append(p.backlog, pk)
+		p.waiting += len(pk.data)
+		p.drain(now)
+	default:
+		p.put(pk, now)
+	}
+}
+
+func (p *pipe) dropBacklog() { p.backlog, p.waiting = nil, 0 }
+
+// drain sends what waited for room, each packet when the news of that comes.
+func (p *pipe) drain(now time.Duration) {
+	for len(p.backlog) > 0 {
+		pk := p.backlog[0]
+		for p.window.room < len(pk.data) {
+			at, ok := p.window.next()
+			if !ok {
+				return
+			}
+			p.opens = max(p.opens, at)
+		}
+		if p.link.load().fault == Reset {
+			p.reset(max(now, p.opens), pk.record)
+			return
+		}
+		p.put(pk, max(now, p.opens))
+		p.waiting -= len(pk.data)
+		p.backlog[0] = packet{}
+		p.backlog = p.backlog[1:]
+	}
+}
+
+// reset is what the link does to what is sent, and so to both ends.
+func (p *pipe) reset(at time.Duration, record *written) {
+	if record != nil {
+		record.reset = true
+	}
+	p.send(packet{kind: reset}, at)
+	p.other.send(packet{kind: reset}, p.resetAt)
+}
+
+// put lets a packet leave, unless the link is a black hole.
+func (p *pipe) put(pk packet, at time.Duration) {
+	f := p.fate(pk, at)
+	pk.sent, pk.leaves, pk.arrives = at, never, never
+	p.window.room -= len(pk.data)
+	if f.fault == BlackHole || p.heldSince != never {
+		p.heldSince = min(p.heldSince, at)
+	} else {
+		p.depart(&pk, at, f)
+	}
+	if pk.kind != reset && (pk.held() || p.back.load().fault == BlackHole) {
+		p.unacked = min(p.unacked, at)
+	}
+	if pk.record != nil {
+		pk.record.add(len(pk.data), f, pk.arrives)
 	}
 	p.queue = append(p.queue, pk)
-	return pk.arrives
+}
+
+func (p *pipe) fate(pk packet, at time.Duration) fate {
+	if pk.dice == nil {
+		return p.link.fate(at, pk.kind.String())
+	}
+	return p.link.throw(pk.dice)
 }
 
 // depart lets a packet leave at an instant or when the link has bandwidth for it,
 // and sets when it arrives, behind those sent before.
 func (p *pipe) depart(pk *packet, at time.Duration, f fate) {
+	at = max(at, p.opens)
 	if f.bandwidth > 0 {
 		at = max(at, p.free) + time.Duration(len(pk.data))*time.Second/time.Duration(f.bandwidth)
 		p.free = at
@@ -124,6 +205,7 @@ func (p *pipe) take(b []byte, now time.Duration) (n int, ok bool, err error) {
 	}
 	if n > 0 {
 		p.window.read(n, now, p.link.load(), p.back.load())
+		p.drain(now)
 	}
 	return n, n > 0, nil
 }
@@ -184,8 +266,7 @@ func (p *pipe) release(now time.Duration) {
 	leaves := nextTry(p.heldSince, now)
 	for i := from; i < len(p.queue); i++ {
 		pk := &p.queue[i]
-		f := p.link.fate(leaves, pk.data)
-		p.depart(pk, leaves, f)
+		p.depart(pk, leaves, p.fate(*pk, leaves))
 	}
 	p.heldSince = never
 }

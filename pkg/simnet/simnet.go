@@ -52,9 +52,10 @@ type Link struct {
 	Bandwidth int
 
 	// Buffer is how many bytes of a connection can be under way or unread, this
-	// way, before Write waits. Zero means what Linux does: 64 KiB, twice as much as
-	// soon as a reader that keeps up reads more than half of it within a round trip,
-	// and so on to 6 MiB. A connection keeps the buffer that it was made with.
+	// way, before Write waits. Zero means what Linux does: a window of 64 KiB, twice as
+	// large whenever a reader that keeps up reads more than half of it within a round
+	// trip, up to 6 MiB; and 4 MiB that the sender keeps while packets are under way. A
+	// connection keeps the buffer that it was made with.
 	Buffer int
 }
 

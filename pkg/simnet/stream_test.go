@@ -2,9 +2,11 @@ package simnet_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,23 +158,99 @@ func TestBandwidth(t *testing.T) {
 }
 
 // The window grows for a reader alone: a Write to a peer that does not read waits
-// as soon as the first window is full.
+// as soon as the first window is full. Only what is written before that is known is
+// kept by the sender, to a limit.
 func TestTheWindowOfWhoDoesNotRead(t *testing.T) {
-	inPair(t, far(), func(p *pair) {
-		sent := 0
-		bubble.Go(t, func() {
-			for {
-				n, err := p.client.Write(bytes.Repeat([]byte("x"), 1000))
-				sent += n
-				if err != nil {
-					return
+	for _, test := range []struct {
+		name        string
+		network     *simnet.Network
+		pause       time.Duration
+		least, most int
+	}{
+		{"one by one", far(), ms, 60_000, 100_000},
+		{"without latency", &simnet.Network{}, 0, 60_000, 64 << 10},
+		{"a burst", far(), 0, 4 << 20, 4<<20 + 64<<10},
+		{"a burst with a buffer", &simnet.Network{Default: simnet.Link{Latency: ms, Buffer: 5000}}, 0, 5000, 5000},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inPair(t, test.network, func(p *pair) {
+				sent := 0
+				bubble.Go(t, func() {
+					for {
+						n, err := p.client.Write(bytes.Repeat([]byte("x"), 1000))
+						sent += n
+						if err != nil {
+							return
+						}
+						if test.pause > 0 {
+							time.Sleep(test.pause)
+						}
+					}
+				})
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if sent < test.least || sent > test.most {
+					t.Errorf("nobody reads, and %d bytes were sent, want %d to %d", sent, test.least, test.most)
 				}
-			}
+			})
 		})
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if sent < 60_000 || sent > 64<<10 {
-			t.Errorf("nobody reads, and %d bytes were sent, want about 64 KiB", sent)
+	}
+}
+
+// What the sender keeps is sent behind what it sent before, whatever happens: the
+// end of the connection, or an outage.
+func TestWhatTheSenderKeeps(t *testing.T) {
+	payload := bytes.Repeat([]byte("0123456789"), 100_000)
+	inPair(t, far(), func(p *pair) {
+		p.write(p.client, string(payload))
+		p.at(0, "a Write does not wait for what is under way")
+		_ = p.client.Close()
+		got, err := io.ReadAll(p.server)
+		if !bytes.Equal(got, payload) || err != nil {
+			t.Errorf("read %d bytes, %v", len(got), err)
 		}
+		p.at(170*ms, "the end came") // windows of 64, 128, 256, 512 KiB, and the rest
+	})
+	inPair(t, far(), func(p *pair) {
+		p.write(p.client, string(payload))
+		p.network.Partition("shop", "prices")
+		time.AfterFunc(time.Second, func() { p.network.Heal("shop", "prices") })
+		p.read(p.server, string(payload))
+		p.at(1160*ms, "all arrived") // the first window was under way; the news of room came after a second
+	})
+	inPair(t, far(), func(p *pair) {
+		p.write(p.client, string(payload))
+		p.read(p.server, string(payload[:60_000]))
+		p.network.Fail("prices", "shop", simnet.BlackHole) // the news of room is swallowed, but for what was on its way
+		time.AfterFunc(time.Second, func() { p.network.Heal("shop", "prices") })
+		p.read(p.server, string(payload[60_000:]))
+	})
+	inPair(t, far(), func(p *pair) {
+		p.write(p.client, string(payload))
+		p.network.Partition("shop", "prices")
+		p.fails(p.client, syscall.ETIMEDOUT)
+		p.network.Heal("shop", "prices")
+		if got, err := io.ReadAll(p.server); !errors.Is(err, syscall.ETIMEDOUT) || len(got) > 64<<10 {
+			t.Errorf("the sender gave up, and the peer reads %d bytes, %v", len(got), err)
+		}
+	})
+	inPair(t, far(), func(p *pair) {
+		p.write(p.client, string(payload))
+		p.write(p.server, "x")
+		time.Sleep(time.Second)
+		_ = p.client.Close() // resets
+		if got, err := io.ReadAll(p.server); !errors.Is(err, syscall.ECONNRESET) || len(got) > 64<<10 {
+			t.Errorf("the sender reset the connection, and the peer reads %d bytes, %v", len(got), err)
+		}
+	})
+	inPair(t, far(), func(p *pair) {
+		p.write(p.client, string(payload))
+		time.Sleep(5 * ms)
+		p.network.Fail("shop", "prices", simnet.Reset)
+		if got, err := io.ReadAll(p.server); !errors.Is(err, syscall.ECONNRESET) || len(got) > 64<<10 {
+			t.Errorf("the link resets what is sent now, and the peer reads %d bytes, %v", len(got), err)
+		}
+		p.fails(p.client, syscall.ECONNRESET)
+		p.says("1000000 B in 45 packets, is answered by a reset\n")
 	})
 }

@@ -90,7 +90,6 @@ func (s *written) add(size int, f fate, arrives time.Duration) {
 		s.lost += f.lost
 		s.late = f.late
 	}
-	s.reset = f.fault == Reset
 	switch {
 	case arrives == never:
 		s.swallowed++

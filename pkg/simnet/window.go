@@ -10,6 +10,10 @@ import (
 // see tcp(7)).
 const firstWindow, lastWindow = 64 << 10, 6 << 20
 
+// keptBySender is what the sender's kernel keeps until there is room (the largest
+// value of tcp_wmem = 4096 16384 4194304).
+const keptBySender = 4 << 20
+
 // A window is how much of a pipe can be under way or unread. The reader opens it,
 // and the writer hears of that a way back later.
 type window struct {
@@ -17,8 +21,9 @@ type window struct {
 	since       time.Duration
 	copied      int // bytes read since then
 
-	room    int // for so many bytes, as far as the writer knows
-	credits []credit
+	room       int // for so many bytes, as far as the writer knows
+	credits    []credit
+	sendBuffer int
 }
 
 // A credit is room for n bytes, of which the writer knows from an instant on.
@@ -31,7 +36,7 @@ func newWindow(buffer int) window {
 	if buffer > 0 {
 		return window{size: buffer, limit: buffer, room: buffer}
 	}
-	return window{size: firstWindow, limit: lastWindow, room: firstWindow}
+	return window{size: firstWindow, limit: lastWindow, room: firstWindow, sendBuffer: keptBySender}
 }
 
 // segment is the size of the packets. Nothing shorter is sent but the end of a
@@ -82,6 +87,17 @@ func (w *window) space(now time.Duration) int {
 		return true
 	})
 	return w.room
+}
+
+// next makes room that the writer will hear of, and returns when it does.
+func (w *window) next() (at time.Duration, ok bool) {
+	if len(w.credits) == 0 || w.credits[0].at == never {
+		return never, false
+	}
+	c := w.credits[0]
+	w.credits = w.credits[1:]
+	w.room += c.n
+	return c.at, true
 }
 
 // nextSpace returns when the writer hears of more room.

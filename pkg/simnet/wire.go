@@ -31,6 +31,7 @@ func (w *wire) connect(local net.Addr, l *Listener) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	there, back := newPipe(w.link, w.back), newPipe(w.back, w.link)
+	there.other, back.other = back, there
 	w.ends[0] = &Conn{wire: w, side: 0, in: back, out: there, local: local, remote: w.to.addr(), keepAlive: w.keepAlive}
 	w.ends[1] = &Conn{wire: w, side: 1, in: there, out: back, local: w.to.addr(), remote: local, keepAlive: defaultKeepAlive(), listener: l}
 	for _, c := range w.ends {
@@ -80,6 +81,7 @@ func (w *wire) changed(l *link, black bool) {
 				c.out.unanswered(now)
 			} else {
 				c.out.window.release(now, l.load().Latency)
+				c.out.drain(now)
 			}
 		}
 		c.listenFor(now)
