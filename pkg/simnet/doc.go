@@ -109,7 +109,7 @@
 // # Cost
 //
 // On two cores a request on a kept connection takes about 30 µs, in a bubble or
-// not, and about 45 µs over loopback; 10 MiB take about 20 ms. BenchmarkRequest and
+// not, and about 45 µs over loopback; 10 MiB take about 30 ms. BenchmarkRequest and
 // BenchmarkTransfer measure them.
 //
 // # Limits
