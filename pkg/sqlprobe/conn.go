@@ -22,6 +22,10 @@ type conn struct {
 	// pending is the fault of a statement that the driver did not want to run
 	// directly, for the prepared one that follows. Owned by whoever holds the connection.
 	pending *fault
+
+	// skipped is the text of a statement that is going to be prepared only because it is not
+	// run directly. Owned likewise.
+	skipped string
 }
 
 var (
@@ -116,6 +120,12 @@ func (c *conn) direct() bool {
 	return false
 }
 
+// skip has database/sql prepare a statement, and run that.
+func (c *conn) skip(query string) error {
+	c.skipped = query
+	return driver.ErrSkip
+}
+
 // prefersPrepared reports whether a statement is to be prepared so that its work can
 // be read. A text of several statements cannot be.
 func (c *conn) prefersPrepared(query string, args []driver.NamedValue) bool {
@@ -124,7 +134,7 @@ func (c *conn) prefersPrepared(query string, args []driver.NamedValue) bool {
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if c.prefersPrepared(query, args) {
-		return nil, driver.ErrSkip
+		return nil, c.skip(query)
 	}
 	var run func() (driver.Result, error)
 	switch e := c.dc.(type) {
@@ -139,7 +149,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 			return e.Exec(query, values)
 		}
 	default:
-		return nil, driver.ErrSkip
+		return nil, c.skip(query)
 	}
 	var res driver.Result
 	err := c.perform(ctx, query, args, nil, func(*call, fault) (err error) {
@@ -154,7 +164,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if c.prefersPrepared(query, args) {
-		return nil, driver.ErrSkip
+		return nil, c.skip(query)
 	}
 	var run func() (driver.Rows, error)
 	switch q := c.dc.(type) {
@@ -169,7 +179,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 			return q.Query(query, values)
 		}
 	default:
-		return nil, driver.ErrSkip
+		return nil, c.skip(query)
 	}
 	return c.query(ctx, query, args, nil, run)
 }
@@ -188,7 +198,7 @@ func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue
 	})
 	if err != nil {
 		if got != nil { // it ran, and its answer is lost
-			err = errors.Join(err, got.Close())
+			err = also(err, got.Close())
 		}
 		return nil, err
 	}
@@ -217,40 +227,13 @@ func (c *conn) perform(ctx context.Context, query string, args []driver.NamedVal
 	}
 	if errors.Is(err, driver.ErrSkip) {
 		c.pending = &f
-		return err
+		return c.skip(query)
+	}
+	if err == nil && faults {
+		c.revive(query)
 	}
 	k.record(err)
 	return err
-}
-
-func (c *conn) Prepare(query string) (driver.Stmt, error) {
-	return c.PrepareContext(context.Background(), query)
-}
-
-func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	if c.isDead() {
-		return nil, driver.ErrBadConn
-	}
-	ds, err := prepare(ctx, c.dc, query)
-	if err != nil {
-		return nil, err
-	}
-	s := &stmt{Stmt: ds, c: c, text: query}
-	if cc, ok := ds.(driver.ColumnConverter); ok { //nolint:staticcheck // old drivers have no other
-		return convertingStmt{s, cc}, nil
-	}
-	return s, nil
-}
-
-func prepare(ctx context.Context, dc driver.Conn, query string) (driver.Stmt, error) {
-	if p, ok := dc.(driver.ConnPrepareContext); ok {
-		return p.PrepareContext(ctx, query)
-	}
-	ds, err := dc.Prepare(query)
-	if err == nil && ctx.Err() != nil {
-		return nil, errors.Join(ctx.Err(), ds.Close())
-	}
-	return ds, err
 }
 
 // positional gives an old driver what it takes: values without names.

@@ -54,6 +54,40 @@ func ExampleProbe_Inject() {
 	// Output: 2 tries, 1 fault
 }
 
+// A duplicate is in a program that uses pgx a &pgconn.PgError{Code: "23505"}.
+type duplicate struct{}
+
+func (duplicate) Error() string    { return "duplicate key (SQLSTATE 23505)" }
+func (duplicate) SQLState() string { return "23505" }
+
+// The code takes a duplicate to mean that the tag is there already, and goes on. PostgreSQL aborts
+// the transaction at the duplicate, so nothing that follows has any effect. The injected error
+// does the same on SQLite. With SAVEPOINT and ROLLBACK TO SAVEPOINT around it, the INSERT may fail alone.
+func ExampleFault() {
+	probe, err := sqlite.New("file:/fault?vfs=memdb")
+	if err != nil {
+		panic(err)
+	}
+	db := sql.OpenDB(probe)
+	defer db.Close()
+	exec(db, "CREATE TABLE tags (name TEXT); CREATE TABLE posts (title TEXT)")
+
+	probe.Inject(sqlprobe.Fault{Pattern: "^INSERT INTO tags", Times: 1, Err: duplicate{}})
+	tx, err := db.Begin()
+	if err != nil {
+		panic(err)
+	}
+	_, err = tx.Exec("INSERT INTO tags VALUES ('go')")
+	fmt.Println(err)
+	_, err = tx.Exec("INSERT INTO posts VALUES ('Channels')")
+	fmt.Println(err)
+	fmt.Println(tx.Commit())
+	// Output:
+	// duplicate key (SQLSTATE 23505)
+	// sqlprobe: current transaction is aborted, commands ignored until end of transaction block (SQLSTATE 25P02)
+	// sqlprobe: commit unexpectedly resulted in rollback
+}
+
 // An index for the equality and then the order saves both the scan and the sort.
 func ExampleExplainSQLite() {
 	probe, err := sqlite.New("file:/explain?vfs=memdb")

@@ -2,8 +2,8 @@ package sqlprobe
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
-	"fmt"
 	"regexp"
 	"time"
 )
@@ -12,7 +12,8 @@ import (
 var (
 	// ErrConnectionLost loses the connection before the statement runs. Its transaction
 	// is rolled back, and the connection is not used again. database/sql does not try
-	// the statement again on another one, as it does for driver.ErrBadConn.
+	// the statement again on another one, as it does for driver.ErrBadConn, which loses it
+	// too. To lose it with an error of the driver's, inject errors.Join of the two.
 	ErrConnectionLost = errors.New("sqlprobe: the connection was lost")
 
 	// ErrAnswerLost loses the connection after the statement has run: the caller cannot
@@ -21,23 +22,28 @@ var (
 
 	// ErrSerialization is the failure of a transaction that could not be put in an order
 	// with others. It has the SQLSTATE 40001, which errors.As finds as an
-	// interface{ SQLState() string }. As in PostgreSQL every later statement of the
-	// transaction fails with 25P02, and Commit rolls back and fails.
-	ErrSerialization error = stateError{"40001", "could not serialize access due to concurrent update"}
-
-	errAborted error = stateError{"25P02", "current transaction is aborted, commands ignored until end of transaction block"}
+	// interface{ SQLState() string }, and aborts the transaction; see [Fault]. On a real
+	// PostgreSQL errors.As finds the driver's own type too, such as *pgconn.PgError.
+	ErrSerialization error = serialization
 )
 
-type stateError struct{ state, text string }
-
-func (e stateError) Error() string    { return fmt.Sprintf("sqlprobe: %s (SQLSTATE %s)", e.text, e.state) }
-func (e stateError) SQLState() string { return e.state }
-
 // A Fault says which statements to break, and how.
+//
+// An error with a SQLSTATE aborts the transaction that it is injected into, as in PostgreSQL,
+// whatever the database. Every later statement fails with 25P02 until ROLLBACK or ROLLBACK TO
+// SAVEPOINT, and so does Prepare. Other faults do not meet them. Commit rolls back and
+// returns an error. An error has a SQLSTATE if errors.As finds a method SQLState() string
+// in it, as in *pgconn.PgError and *pq.Error; the methods Get and Field by which other
+// drivers tell it count too.
+//
+// Any other error aborts nothing, as in SQLite, where a statement fails alone. Join an error
+// that ends the connection with [ErrConnectionLost].
 type Fault struct {
 	// Pattern is a regular expression that has to be found in a statement's [Shape],
 	// whatever the case of letters. BEGIN, COMMIT and ROLLBACK stand for the calls that
-	// begin and end a transaction. An empty one fits everything.
+	// begin and end a transaction, and PREPARE with a shape after it for the call that
+	// prepares a statement. A pattern that fits the shape alone, as the empty one does, means
+	// the statement when it runs, and not when it is prepared.
 	Pattern string
 
 	// Skip is how many statements that fit go through first.
@@ -50,8 +56,8 @@ type Fault struct {
 	// If the statement's context ends first, it does not run.
 	Latency time.Duration
 
-	// Err is returned. The statement does not run, unless Err is [ErrAnswerLost].
-	// With nil the statement is only slow.
+	// Err is returned, as it is or so that errors.Is and errors.As find it. The statement
+	// does not run, unless Err is [ErrAnswerLost]. With nil the statement is only slow.
 	Err error
 
 	// AfterRows lets a query run and return so many rows before Err, which Rows.Err has
@@ -114,7 +120,7 @@ func (f fault) amid() bool { return f.err != nil && f.rows != 0 }
 
 // faultFor finds the fault of a statement that is about to run, and lets its latency go
 // by. The error is that of a context that ended meanwhile, or of a transaction that
-// is aborted.
+// is aborted. A server that has aborted it gives the error itself.
 func (c *conn) faultFor(ctx context.Context, text string) (fault, error) {
 	if f := c.pending; f != nil {
 		c.pending = nil
@@ -122,15 +128,20 @@ func (c *conn) faultFor(ctx context.Context, text string) (fault, error) {
 			return *f, nil
 		}
 	}
+	return c.choose(ctx, text, false)
+}
+
+// choose is faultFor without what is pending; preparing is about the statement's Prepare.
+func (c *conn) choose(ctx context.Context, text string, preparing bool) (fault, error) {
 	shape := c.p.shape(text)
 	c.p.mu.Lock()
-	if c.tx != nil && c.tx.aborted {
+	if refused, err := c.refused(shape); refused {
 		c.p.mu.Unlock()
-		return fault{}, errAborted
+		return fault{text: text}, err
 	}
 	var chosen *Injection
 	for _, i := range c.p.injections {
-		if i.fits(shape) && chosen == nil {
+		if i.fits(shape, preparing) && chosen == nil {
 			chosen = i
 			i.fired++
 		}
@@ -153,8 +164,11 @@ func (c *conn) faultFor(ctx context.Context, text string) (fault, error) {
 
 // fits counts a statement that fits, and reports whether it is one to break. The
 // caller holds mu.
-func (i *Injection) fits(shape string) bool {
-	if !i.pattern.MatchString(shape) {
+func (i *Injection) fits(shape string, preparing bool) bool {
+	if i.pattern.MatchString(shape) == preparing {
+		return false
+	}
+	if preparing && !i.pattern.MatchString("PREPARE "+shape) {
 		return false
 	}
 	i.seen++
@@ -178,14 +192,10 @@ func (c *conn) abide(f fault, run func() error) error {
 // strike does what comes with an error, and returns it.
 func (c *conn) strike(err error) error {
 	switch {
-	case errors.Is(err, ErrAnswerLost), errors.Is(err, ErrConnectionLost):
+	case errors.Is(err, ErrAnswerLost), errors.Is(err, ErrConnectionLost), errors.Is(err, driver.ErrBadConn):
 		c.lose()
-	case errors.Is(err, ErrSerialization):
-		c.p.mu.Lock()
-		defer c.p.mu.Unlock()
-		if c.tx != nil {
-			c.tx.aborted = true
-		}
+	case sqlState(err) != "":
+		return c.abort(err)
 	}
 	return err
 }

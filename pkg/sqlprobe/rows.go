@@ -14,8 +14,9 @@ type rows struct {
 	c    *conn
 	call *call
 
-	fault fault
-	given int64
+	fault  fault
+	given  int64
+	closed bool
 }
 
 var (
@@ -32,6 +33,7 @@ func (r *rows) Next(dest []driver.Value) error {
 		return ErrConnectionLost
 	}
 	if r.fault.amid() && r.given == max(r.fault.rows, 0) {
+		_ = r.Close() // the error ends them, and the connection has to be free to be aborted
 		return r.c.strike(r.fault.err)
 	}
 	err := r.Rows.Next(dest)
@@ -43,6 +45,10 @@ func (r *rows) Next(dest []driver.Value) error {
 }
 
 func (r *rows) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
 	work, known := r.call.read()
 	err := r.Rows.Close()
 	r.call.closed(work, known)

@@ -32,8 +32,8 @@
 //
 // A statement is one that the driver was asked to run: a query or an exec, through a
 // prepared statement or not. To prepare one, to begin, to commit and to roll back are
-// not counted, and one that cannot be prepared has not run. Two statements are alike if they have the same [Shape] and come from
-// the same line.
+// not counted, and one that cannot be prepared has not run. Two statements are alike if
+// they have the same [Shape] and come from the same line.
 //
 // The line is the first one of the test's own module: not that of an ORM, which asks
 // for all. In a program whose module is not known, it is the first one outside
@@ -45,6 +45,13 @@
 // cannot measure, the work is not known, and every check on work fails and says so. A
 // count of rows would not do: OFFSET 100000 LIMIT 10 returns ten. For PostgreSQL
 // [ExplainPostgres] has the rows and buffers of one statement.
+//
+// An injected error with a SQLSTATE aborts its transaction, as in PostgreSQL: code that goes
+// on as if one statement had failed gets 25P02 from the next, and an error from Commit. If the
+// server is PostgreSQL, the probe has it raise an error with that SQLSTATE, so the
+// transaction is really aborted, and all later errors are the driver's own, such as
+// *pgconn.PgError and pgx.ErrTxCommitRollback. For any other database the probe refuses the
+// statements itself, with errors of its own that have the method SQLState. See [Fault].
 //
 // A check that would hold because nothing happened fails. If no statement ran, none
 // was repeated either, but the code under test has most likely not run, or not
@@ -70,7 +77,17 @@
 // that a context's end returns comes back on a goroutine of its own, soon after.
 //
 // A transaction is one of [database/sql.DB.BeginTx]. A BEGIN that is sent as text is a
-// statement like any other.
+// statement like any other, and only a PostgreSQL server aborts what it began. If the probe
+// refuses the statements of an aborted transaction, it refuses a COMMIT that is sent as
+// text too, where PostgreSQL rolls back and says so only in its tag.
+//
+// PostgreSQL is known by its answer to a DO statement, which the probe sends when it
+// injects an error with a SQLSTATE; the server's log and the driver's tracer show it. While
+// other rows are open on the connection, or if the driver cannot run a statement without preparing
+// it, there is no such answer, and the errors are the probe's. The errors of MySQL's driver
+// have no method SQLState and abort nothing. What PostgreSQL does besides, such as to end the
+// connection after 57P01, or what a driver does when a context ends, the test has to say:
+// see [ErrConnectionLost].
 //
 // A recorded statement costs some microseconds more, most of them to find the line, and
 // one that is not recorded costs less than one more (BenchmarkOverhead).

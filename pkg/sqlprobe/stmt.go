@@ -3,6 +3,7 @@ package sqlprobe
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 )
 
 // A stmt is a prepared statement. The text may be run many times.
@@ -24,6 +25,61 @@ var (
 	_ driver.StmtQueryContext  = (*stmt)(nil)
 	_ driver.NamedValueChecker = (*stmt)(nil)
 )
+
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if c.isDead() {
+		return nil, driver.ErrBadConn
+	}
+	ds, err := c.prepareOrBreak(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	s := &stmt{Stmt: ds, c: c, text: query}
+	if cc, ok := ds.(driver.ColumnConverter); ok { //nolint:staticcheck // old drivers have no other
+		return convertingStmt{s, cc}, nil
+	}
+	return s, nil
+}
+
+// prepareOrBreak prepares a statement, or breaks that as an injection says. What is prepared
+// only to be run at once breaks when it runs.
+func (c *conn) prepareOrBreak(ctx context.Context, query string) (driver.Stmt, error) {
+	skipped := c.skipped
+	c.skipped = ""
+	if _, faults := c.p.wanted(); !faults || skipped == query {
+		return prepare(ctx, c.dc, query)
+	}
+	f, err := c.choose(ctx, query, true)
+	if err != nil {
+		return nil, err
+	}
+	var ds driver.Stmt
+	prepared := false
+	err = c.abide(f, func() (err error) {
+		ds, err = prepare(ctx, c.dc, query)
+		prepared = err == nil
+		return err
+	})
+	if err != nil && prepared { // nobody knows
+		err = also(err, ds.Close())
+	}
+	return ds, err
+}
+
+func prepare(ctx context.Context, dc driver.Conn, query string) (driver.Stmt, error) {
+	if p, ok := dc.(driver.ConnPrepareContext); ok {
+		return p.PrepareContext(ctx, query)
+	}
+	ds, err := dc.Prepare(query)
+	if err == nil && ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), ds.Close())
+	}
+	return ds, err
+}
 
 // CheckNamedValue asks whom database/sql would ask: the statement, else the connection.
 func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {

@@ -15,7 +15,9 @@ type tx struct {
 	id    int
 	begun string // the caller
 
-	aborted bool // by a failure to serialize; guarded by the probe's mu
+	// Guarded by the probe's mu.
+	aborted  bool // by an injected error with a SQLSTATE
+	byServer bool // the server has aborted it too
 }
 
 func (c *conn) Begin() (driver.Tx, error) {
@@ -36,7 +38,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	}
 	if err != nil {
 		if dt != nil { // it began, and nobody knows
-			err = errors.Join(err, dt.Rollback())
+			err = also(err, dt.Rollback())
 		}
 		return nil, err
 	}
@@ -70,8 +72,8 @@ func begin(ctx context.Context, dc driver.Conn, opts driver.TxOptions) (driver.T
 	return dt, err
 }
 
-// Commit ends the transaction. One that failed to serialize is rolled back, and so is
-// one whose commit is broken: to database/sql it is over in any case.
+// Commit ends the transaction. One that is aborted is rolled back, and so is one whose
+// commit is broken: to database/sql it is over in any case.
 func (t *tx) Commit() error {
 	if t.c.isDead() {
 		return driver.ErrBadConn
@@ -87,7 +89,7 @@ func (t *tx) Commit() error {
 		})
 	}
 	if !committed && !t.c.isDead() { // a lost connection is rolled back already
-		err = errors.Join(err, t.Tx.Rollback())
+		err = also(err, t.Tx.Rollback())
 	}
 	t.over()
 	return err
@@ -98,9 +100,6 @@ func (t *tx) Rollback() error {
 	if t.c.isDead() {
 		return driver.ErrBadConn
 	}
-	t.c.p.mu.Lock()
-	t.aborted = false
-	t.c.p.mu.Unlock()
 	f, err := t.c.faultFor(context.Background(), "ROLLBACK")
 	rolled := false
 	if err == nil {
@@ -112,7 +111,7 @@ func (t *tx) Rollback() error {
 		})
 	}
 	if !rolled && !t.c.isDead() {
-		err = errors.Join(err, t.Tx.Rollback())
+		err = also(err, t.Tx.Rollback())
 	}
 	t.over()
 	return err
