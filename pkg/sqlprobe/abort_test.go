@@ -146,3 +146,47 @@ func outcome(err error) string {
 	}
 	return err.Error()
 }
+
+// Wherever an error is injected, the caller gets that very error.
+func TestInjectedErrorIsItself(t *testing.T) {
+	ctx := context.Background()
+	for _, test := range []struct {
+		why, pattern string
+		after        int64
+		call         func(db *sql.DB) error
+	}{
+		{"Begin", "^BEGIN", 0, deleteAllOf},
+		{"Exec", "^DELETE", 0, deleteAllOf},
+		{"Commit", "^COMMIT", 0, deleteAllOf},
+		{"Rollback", "^ROLLBACK", 0, func(db *sql.DB) error {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			return tx.Rollback()
+		}},
+		{"Prepare", "^PREPARE SELECT", 0, func(db *sql.DB) error {
+			st, err := db.PrepareContext(ctx, "SELECT 1")
+			if err != nil {
+				return err
+			}
+			return st.Close() //nolint:sqlclosecheck // its error counts
+		}},
+		{"Query", "^SELECT", 0, func(db *sql.DB) error { return ask(db, "SELECT 1") }},
+		{"Rows.Next", "^SELECT", 1, func(db *sql.DB) error { return ask(db, "SELECT id FROM orders") }},
+		{"Row.Scan", "^SELECT", sqlprobe.BeforeFirstRow, func(db *sql.DB) error {
+			var n int
+			return db.QueryRowContext(ctx, "SELECT 1").Scan(&n)
+		}},
+	} {
+		s := newShop(t, 3)
+		s.probe.Inject(sqlprobe.Fault{Pattern: test.pattern, Times: 1, Err: &pgError{"57014"}, AfterRows: test.after})
+		if got, ok := test.call(s.DB).(*pgError); !ok || got.code != "57014" { //nolint:errorlint // unwrapped is what is tested
+			t.Errorf("%s: got %v, want the injected error itself", test.why, got)
+		}
+		fine(t, deleteAll(s)) // nothing of it is left
+		s.Close()
+	}
+}
+
+func deleteAllOf(db *sql.DB) error { return deleteAll(shop{DB: db}) }
