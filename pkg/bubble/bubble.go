@@ -89,6 +89,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
@@ -115,10 +116,20 @@ func Run(t *testing.T, body func(t *testing.T)) {
 // largest [time.Duration] means no limit.
 func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 	t.Helper()
+	if inBubble() {
+		t.Error("bubble.Run was called inside a bubble, and bubbles do not nest")
+		t.FailNow()
+	}
 	failedBefore := t.Failed()
+	warm()
+	holdFinalizers()
 	r := &run{limit: limit, done: make(chan struct{}), late: make(chan string, 1), never: make(chan struct{})}
 	go r.bubble(t, body)
 	report, busy := r.watch()
+	if r.over() {
+		leave(t, r.remains)
+		releaseFinalizers()
+	}
 	if report != "" {
 		if !failedBefore && t.Failed() {
 			report = "after the failure above: " + report
@@ -134,6 +145,13 @@ func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 	case r.skipped.Load():
 		t.SkipNow()
 	}
+}
+
+// inBubble reports whether the caller is in a bubble, where no time has a
+// monotonic reading.
+func inBubble() bool {
+	now := time.Now()
+	return now == now.Round(0)
 }
 
 // Go runs f on a new goroutine. If f panics, the test fails with the place of
@@ -160,6 +178,9 @@ type run struct {
 	crash  any    // what synctest.Test panicked with
 	dump   string // the stacks at that moment
 
+	// Written inside the bubble, and read when it has ended.
+	remains weak.Pointer[remains]
+
 	// Written inside the bubble. Atomic, since a goroutine that ends in a
 	// bubble need not happen before synctest.Test's panic.
 	id       atomic.Int64
@@ -168,7 +189,11 @@ type run struct {
 	overtime atomic.Pointer[string] // the stacks when the limit passed
 	late     chan string            // the same, once the bubble's clock is stopped
 
-	halt  atomic.Bool   // asks for the clock to be stopped after the limit
+	begun time.Time     // on the bubble's clock; used inside alone
+	clock atomic.Int64  // virtual time that has passed, as of the last mark
+	looks atomic.Int64  // of the watcher since that mark
+
+	halt  atomic.Bool   // asks for the clock to be stopped
 	gone  atomic.Bool   // the watcher has given up on the bubble
 	never chan struct{} // never closed; a wait for it stops the clock
 }
@@ -187,12 +212,19 @@ func (r *run) bubble(t *testing.T, body func(*testing.T)) {
 	r.passed = true
 }
 
+// over reports whether no goroutine of the bubble is left.
+func (r *run) over() bool { return isClosed(r.done) && r.crash == nil }
+
 // body runs on the bubble's first goroutine.
 func (r *run) body(t *testing.T, body func(*testing.T)) {
 	r.id.Store(int64(stack.Self().Bubble))
 	if r.limit < math.MaxInt64 {
 		// What happens at the limit exactly is still in time.
-		time.AfterFunc(max(r.limit, 0)+1, r.pastLimit)
+		rest := &remains{r}
+		r.remains = weak.Make(rest)
+		time.AfterFunc(max(r.limit, 0)+1, rest.pastLimit)
+		r.begun = time.Now()
+		r.mark(time.Minute)
 	}
 	defer func() {
 		v := recover()
@@ -223,26 +255,5 @@ func endEarly(t *testing.T) {
 	default:
 		reportHere(t, "the body ended by runtime.Goexit, or by FailNow or SkipNow of another t than its own")
 		t.FailNow()
-	}
-}
-
-// pastLimit runs in the bubble when the limit has passed. Whatever is left of
-// the bubble waits now, but perhaps forever: the timer behind pastLimit hid from
-// synctest that no other was left. So unless somebody is seen to sleep, time
-// goes on in ever longer steps. With no other timer they take no real time,
-// pastLimit returns, and synctest sees the deadlock. Otherwise the watcher soon
-// asks to stop the clock.
-func (r *run) pastLimit() {
-	all, _ := dumpAll(nil)
-	dump := string(all)
-	r.overtime.Store(&dump)
-	s := newScene(parseStacks(dump), int(r.id.Load()))
-	asleep := len(s.sleepers()) > 0
-	for step := time.Duration(1); step < 1<<60; step *= 2 {
-		if asleep || r.halt.Load() {
-			r.late <- dump
-			<-r.never // not a durable wait, so the clock stops
-		}
-		time.Sleep(step)
 	}
 }

@@ -20,7 +20,11 @@ const programVar = "BUBBLE_TEST_PROGRAM"
 var usualPace = []string{"helped-from-outside", "helped-by-real-timer", "computes", "polls-for-ever"}
 
 func TestMain(m *testing.M) {
-	if name := os.Getenv(programVar); name != "" && !slices.Contains(usualPace, name) {
+	switch name := os.Getenv(programVar); {
+	case name == "" || slices.Contains(usualPace, name):
+	case strings.HasSuffix(name, "-beside-ticker"):
+		bubble.HurryWithClock()
+	default:
 		bubble.Hurry()
 	}
 	os.Exit(m.Run())
@@ -62,6 +66,8 @@ var neutralities = []struct {
 	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`(?m)^( +[\w/]+\.go:\d+) +`), "$1  "},
 	{regexp.MustCompile(`:\d+  bubble_test\.spin`), ":N  bubble_test.spin"}, // anywhere in its loop
+	{regexp.MustCompile(`(?m)( +\w+\.go):\d+  bubble_test\.poll$`), "$1:N  bubble_test.poll"},
+	{regexp.MustCompile(`in \d+h of virtual time`), "in Nh of virtual time"},
 	{regexp.MustCompile(`running at programs_test\.go:\d+`), "running at programs_test.go:N"},
 	// Places in the standard library differ from one version to the next.
 	{regexp.MustCompile(`(?m)^( +\w+/[\w/]+\.go):\d+ +`), "$1:N  "},

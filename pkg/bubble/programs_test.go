@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,6 +262,40 @@ var programs = map[string]func(t *testing.T){
 			<-make(chan int)
 		})
 	},
+	"lost-beside-ticker": func(t *testing.T) {
+		bubble.Run(t, func(*testing.T) {
+			go poll(time.Second)
+			<-make(chan int)
+		})
+	},
+	"lost-cond-beside-ticker": func(t *testing.T) {
+		bubble.Run(t, func(*testing.T) {
+			go poll(time.Second)
+			time.AfterFunc(time.Second, again(time.Second))
+			var mu sync.Mutex
+			mu.Lock()
+			sync.NewCond(&mu).Wait()
+		})
+	},
+	"sleeps-beside-ticker": func(t *testing.T) {
+		bubble.Run(t, func(*testing.T) {
+			go poll(time.Second)
+			time.Sleep(300 * time.Hour)
+			endPolls()
+		})
+	},
+	"helper-sleeps-beside-ticker": func(t *testing.T) {
+		bubble.Run(t, func(*testing.T) {
+			go poll(time.Second)
+			done := make(chan int)
+			go func() {
+				time.Sleep(300 * time.Hour)
+				close(done)
+			}()
+			<-done
+			endPolls()
+		})
+	},
 	"at-the-limit": func(t *testing.T) {
 		bubble.RunWithin(t, time.Hour, func(*testing.T) { time.Sleep(time.Hour) })
 	},
@@ -420,6 +455,30 @@ var programs = map[string]func(t *testing.T){
 }
 
 var globalGroup sync.WaitGroup
+
+var endOfPolls atomic.Bool
+
+func poll(every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !endOfPolls.Load() {
+		<-tick.C
+	}
+}
+
+// endPolls waits until the only one that polls every second has ended.
+func endPolls() {
+	endOfPolls.Store(true)
+	time.Sleep(2 * time.Second)
+	endOfPolls.Store(false)
+}
+
+// again is a function that is called every so often from now on.
+func again(every time.Duration) func() {
+	var f func()
+	f = func() { time.AfterFunc(every, f) }
+	return f
+}
 
 func worker(jobs <-chan int, done chan<- int) {
 	for j := range jobs {

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
@@ -15,6 +16,7 @@ type goroutine struct {
 	durable bool   // synctest counts this wait as idle
 	bubble  int    // 0 outside of any bubble
 	frames  []frame
+	sleeps  time.Duration // the argument of time.Sleep; 0 if it is not known
 	creator frame // the go statement; its fn is "" for the main goroutine
 }
 
@@ -82,6 +84,7 @@ func (g *goroutine) parseFrames(text string) {
 			g.creator = f
 			continue
 		}
+		g.sleeps = max(g.sleeps, parseSleep(call))
 		f.fn = call
 		if i := strings.LastIndexByte(call, '('); i > 0 {
 			f.fn = call[:i]

@@ -56,6 +56,7 @@ var phrases = map[string]string{
 	"synctest.Wait":           "waits in synctest.Wait",
 	"coroutine":               "waits for the other side of an iter.Pull",
 	"syscall":                 "is in a system call",
+	"ticks":                   "is woken by a timer, again and again", // found by a stall
 }
 
 // phrase says in plain words what g does.
@@ -111,7 +112,7 @@ type scene struct {
 func newScene(all []goroutine, bubble int) scene {
 	s := scene{paths: newPaths()}
 	for _, g := range all {
-		machinery := g.calls("testing/synctest.Test") || g.calls(ownPackage+".(*run).pastLimit")
+		machinery := g.calls("testing/synctest.Test") || g.calls(ownPackage+".(*remains).pastLimit") || g.calls(ownPackage+".(*run).mark")
 		switch {
 		case g.bubble == bubble && machinery:
 			s.moving = s.moving || g.wait() == runs
@@ -200,6 +201,13 @@ func (s *scene) endless() string {
 		return ""
 	}
 	return s.own[0].place()
+}
+
+// sleepIsPassing reports whether the body sleeps and will have slept enough in
+// twenty times the effort that it took to get so far.
+func (s *scene) sleepIsPassing(passed time.Duration) bool {
+	const effort = 20
+	return len(s.own) > 0 && s.own[0].isBody() && s.own[0].state == "sleep" && passed > 0 && s.own[0].sleeps/effort <= passed
 }
 
 func deadlockReport(all []goroutine, bubble int) string {

@@ -171,7 +171,7 @@ func TestJudge(t *testing.T) {
 			var w watcher
 			var got string
 			for _, l := range test.looks {
-				if got, _ = w.judge(l.s, l.cpu); got != "" {
+				if got, _ = w.judge(l.s, 0, l.cpu); got != "" {
 					break
 				}
 			}

@@ -14,7 +14,8 @@ var pace = struct {
 	patience int           // looks in a row where something outside could still help
 	busy     time.Duration // processor time of the same goroutines, and no other change
 	endless  time.Duration // processor time with the body waiting at one place
-}{250 * time.Millisecond, 40, 10 * time.Second, 60 * time.Second}
+	lost     time.Duration // virtual time in which nothing but timers woke
+}{250 * time.Millisecond, 40, 10 * time.Second, 60 * time.Second, 1000 * time.Hour}
 
 // watch waits for the bubble to end, or gives up on it. It returns what to fail
 // the test with, and whether code of the bubble still runs.
@@ -28,10 +29,19 @@ func (r *run) watch() (report string, busy bool) {
 			return r.conclude(), false
 		case dump := <-r.late:
 			r.gone.Store(true)
+			if w.lost != "" {
+				return w.lost, false
+			}
 			return limitReport(parseStacks(dump), int(r.id.Load()), r.limit), false
 		case <-timer.C:
 		}
-		report, busy = w.look(int(r.id.Load()))
+		r.looks.Add(1)
+		report, busy = w.look(int(r.id.Load()), time.Duration(r.clock.Load()))
+		if w.lost != "" && !busy {
+			r.halt.Store(true) // what ticks would go on, so wait until the clock has stopped
+			timer.Reset(w.pause())
+			continue
+		}
 		if report != "" && !isClosed(r.done) {
 			r.gone.Store(true)
 			return report, busy
@@ -74,8 +84,6 @@ func (r *run) conclude() string {
 		return leakReport(all, id)
 	case stuck:
 		return deadlockReport(all, id)
-	case strings.Contains(text, "called from within a synctest bubble"):
-		return "bubble.Run was called inside a bubble, and bubbles do not nest"
 	}
 	return "synctest.Test panicked: " + text
 }
@@ -87,6 +95,8 @@ type watcher struct {
 	blocked streak        // all wait, at the same places
 	busy    streak        // the same goroutines run, all others wait at the same places
 	endless streak        // something runs, the body waits at the same place
+	stall   stall         // only timers wake
+	lost    string        // the verdict, if it waits for the clock to be stopped
 	soon    bool          // one more look may settle it
 	late    bool          // the limit on virtual time had passed at an earlier look
 }
@@ -95,13 +105,14 @@ type watcher struct {
 type streak struct {
 	found string
 	looks int
+	clock time.Duration // virtual time at the first of them
 	since time.Duration // processor time at the first of them
 }
 
 // see counts a look. An empty string never makes a streak.
-func (s *streak) see(found string, cpu time.Duration) {
+func (s *streak) see(found string, clock, cpu time.Duration) {
 	if found == "" || found != s.found {
-		*s = streak{found: found, since: cpu}
+		*s = streak{found: found, clock: clock, since: cpu}
 	}
 	if found != "" {
 		s.looks++
@@ -119,7 +130,7 @@ func (w *watcher) pause() time.Duration {
 }
 
 // look takes the stacks and returns the verdict, if there is one.
-func (w *watcher) look(bubble int) (report string, busy bool) {
+func (w *watcher) look(bubble int, clock time.Duration) (report string, busy bool) {
 	start := time.Now()
 	dump, complete := dumpAll(w.buf)
 	w.buf = dump[:cap(dump)]
@@ -129,26 +140,39 @@ func (w *watcher) look(bubble int) (report string, busy bool) {
 	if !complete || bubble == 0 {
 		return "", false
 	}
-	return w.judge(newScene(all, bubble), cpuTime())
+	return w.judge(newScene(all, bubble), clock, cpuTime())
 }
 
 // judge is look without the looking.
-func (w *watcher) judge(s scene, cpu time.Duration) (report string, busy bool) {
-	w.blocked.see(s.blocked(), cpu)
-	w.busy.see(s.busy(), cpu)
-	w.endless.see(s.endless(), cpu)
+func (w *watcher) judge(s scene, clock, cpu time.Duration) (report string, busy bool) {
+	w.blocked.see(s.blocked(), clock, cpu)
+	w.busy.see(s.busy(), clock, cpu)
+	w.endless.see(s.endless(), clock, cpu)
+	w.stall.see(&s, clock, cpu)
+	w.soon = w.stall.overdue(clock, cpu)
 	need := pace.patience
 	if s.closed() {
 		need = 2
-		w.soon = w.blocked.looks > 0
+		w.soon = w.soon || w.blocked.looks > 0
 	}
 	switch {
 	case w.blocked.looks >= need:
 		return s.stuckReport(), false
 	case w.busy.looks >= pace.patience && cpu-w.busy.since >= pace.busy:
 		return s.busyReport(pace.busy), true
+	case w.lost != "":
+		return "", false
+	case w.stall.stuck(&s, clock, cpu):
+		w.lost = w.stall.report(&s, clock)
 	case w.endless.looks >= pace.patience && cpu-w.endless.since >= pace.endless:
-		return s.endlessReport(pace.endless), true
+		passed := clock - w.endless.clock
+		switch {
+		case s.sleepIsPassing(passed):
+		case passed > 0:
+			w.lost = s.endlessReport(pace.endless)
+		default:
+			return s.endlessReport(pace.endless), true
+		}
 	}
 	return "", false
 }
