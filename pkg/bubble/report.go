@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,7 +26,7 @@ func (s *scene) report(sentence string, gs []goroutine, advice string) string {
 	b.WriteString(sentence)
 	b.WriteByte('\n')
 	shown := 0
-	for i, same := range group(gs) {
+	for i, same := range s.paths.ownFirst(group(gs)) {
 		if i == maxGroups {
 			fmt.Fprintf(&b, "\nand %s\n", count(len(gs)-shown, "more goroutine", "more goroutines"))
 			break
@@ -55,6 +57,27 @@ func group(gs []goroutine) [][]goroutine {
 	return groups
 }
 
+// ownFirst moves groups without a line of the user's behind those that have one,
+// if there are more than are shown.
+func (p paths) ownFirst(groups [][]goroutine) [][]goroutine {
+	foreign := func(same []goroutine) bool {
+		g := same[0]
+		return !g.isBody() && !slices.ContainsFunc(append(g.frames[:len(g.frames):len(g.frames)], g.creator), p.own)
+	}
+	if len(groups) <= maxGroups {
+		return groups
+	}
+	var own, others [][]goroutine
+	for _, same := range groups {
+		if foreign(same) {
+			others = append(others, same)
+		} else {
+			own = append(own, same)
+		}
+	}
+	return append(own, others...)
+}
+
 // describe writes what a group of goroutines does and their common stack.
 func (p paths) describe(same []goroutine) string {
 	g := same[0]
@@ -73,14 +96,15 @@ func (p paths) describe(same []goroutine) string {
 func (p paths) stack(g goroutine) string {
 	frames, _ := p.visible(g)
 	rows := make([][2]string, 0, len(frames)+1)
-	for _, f := range frames[:min(len(frames), maxFrames)] {
-		rows = append(rows, [2]string{p.place(f), f.short()})
-	}
-	if n := len(frames) - maxFrames; n > 0 {
-		rows = append(rows, [2]string{"...", count(n, "more call", "more calls")})
+	for _, i := range p.cut(frames) {
+		if i < 0 {
+			rows = append(rows, [2]string{"...", count(-i, "more call", "more calls")})
+			continue
+		}
+		rows = append(rows, [2]string{p.place(frames[i]), p.name(frames[i])})
 	}
 	if c := g.creator; c.fn != "" && !hidden(c) {
-		rows = append(rows, [2]string{p.place(c), "started by " + c.short()})
+		rows = append(rows, [2]string{p.place(c), "started by " + p.name(c)})
 	}
 	width := 0
 	for _, row := range rows {
@@ -155,9 +179,21 @@ func (p paths) standard(f frame) bool {
 	if p.goroot != "" {
 		return strings.HasPrefix(f.file, p.goroot)
 	}
+	if m := mainModule(); m != "" && strings.HasPrefix(f.pkg()+"/", m+"/") {
+		return false
+	}
 	root, _, _ := strings.Cut(f.pkg(), "/")
 	return !strings.Contains(root, ".")
 }
+
+// mainModule is the path of the module under test, which need not have a dot.
+var mainModule = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Path
+})
 
 // visible returns the frames of g to show, innermost first: those outside the
 // standard library or, if there are none, those in it. In the first case it also
@@ -175,7 +211,7 @@ func (p paths) visible(g goroutine) (frames []frame, in string) {
 				std = append(std, f)
 			}
 			if len(frames) == 0 {
-				in = f.short()
+				in = p.name(f)
 				if plain {
 					in = ""
 				}

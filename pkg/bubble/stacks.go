@@ -115,12 +115,6 @@ func (f frame) pkg() string {
 	return "" // a builtin such as panic
 }
 
-// short returns the function's name with only the last element of its import path.
-func (f frame) short() string {
-	name := f.fn[strings.LastIndexByte(f.fn, '/')+1:]
-	return strings.ReplaceAll(name, "%2e", ".")
-}
-
 // calls reports whether a function whose name starts with prefix is on the stack.
 func (g *goroutine) calls(prefix string) bool {
 	for _, f := range g.frames {

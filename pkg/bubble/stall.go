@@ -3,9 +3,6 @@ package bubble
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -118,10 +115,7 @@ var timerInSource = regexp.MustCompile(`\btime\.After\(|\.C\b`)
 // namesTimer reads the source at f: a line, or a select statement up to the end of
 // its block. Without the source it says yes, since it may be so.
 func (p paths) namesTimer(f frame, block bool) bool {
-	text, err := os.ReadFile(f.file)
-	if err != nil { // as under -trimpath
-		text, err = os.ReadFile(filepath.Join(p.wd, path.Base(f.file)))
-	}
+	text, err := p.read(f)
 	if err != nil {
 		return true
 	}

@@ -70,9 +70,9 @@ func TestParseFrames(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(goroutine{}, frame{})); diff != "" {
 		t.Errorf("parseStacks (-want +got):\n%s", diff)
 	}
-	names := []string{got[0].frames[0].short(), got[0].frames[0].pkg(), got[0].frames[1].short(), got[0].frames[1].pkg(), frame{fn: "panic"}.pkg()}
-	if diff := cmp.Diff([]string{"yaml.v3.(*Decoder).Decode", "gopkg.in/yaml%2ev3", "main.sum[...]", "main", ""}, names); diff != "" {
-		t.Errorf("names of frames (-want +got):\n%s", diff)
+	pkgs := []string{got[0].frames[0].pkg(), got[0].frames[1].pkg(), frame{fn: "panic"}.pkg()}
+	if diff := cmp.Diff([]string{"gopkg.in/yaml%2ev3", "main", ""}, pkgs); diff != "" {
+		t.Errorf("packages of frames (-want +got):\n%s", diff)
 	}
 }
 
