@@ -179,7 +179,7 @@ func (p paths) standard(f frame) bool {
 	if p.goroot != "" {
 		return strings.HasPrefix(f.file, p.goroot)
 	}
-	if m := mainModule(); m != "" && strings.HasPrefix(f.pkg()+"/", m+"/") {
+	if m := mainModule(); m != "" && strings.HasPrefix(strings.TrimSuffix(f.pkg(), "_test")+"/", m+"/") {
 		return false
 	}
 	root, _, _ := strings.Cut(f.pkg(), "/")

@@ -6,17 +6,68 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Handler sends requests straight to a handler, without a network. The request
-// gets the context that it is made with.
+// gets the context that it is made with, and a body as a server's request has, if
+// it has none.
+//
+// A panic of the handler fails its request alone, with the panic's text and place;
+// of [http.ErrAbortHandler] the error wraps that. The ResponseWriter is an
+// [http.Flusher] and knows the write deadline of [http.ResponseController]. It
+// cannot be hijacked, pushes nothing, and has no read deadline.
 func Handler(h http.Handler, request func(ctx context.Context, n int) *http.Request) Send {
 	return func(ctx context.Context, n int) error {
-		w := &statusWriter{header: http.Header{}}
-		h.ServeHTTP(w, request(ctx, n))
-		return Answer(max(w.status, http.StatusOK), w.header)
+		r := request(ctx, n)
+		if r.Body == nil {
+			r = r.WithContext(r.Context()) // a copy: the caller may give out one request twice
+			r.Body = http.NoBody
+		}
+		w := &responseWriter{header: http.Header{}}
+		if err := serve(h, w, r); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusOK)
+		return Answer(w.status, w.sent)
+	}
+}
+
+// serve calls the handler and turns a panic into an error.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			err = fmt.Errorf("the handler panicked: %w", http.ErrAbortHandler)
+		default:
+			err = fmt.Errorf("the handler panicked: %v%s", v, panicPlace())
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return nil
+}
+
+// panicPlace says where the panic that is being recovered began.
+func panicPlace() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	panicking := false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicking = true
+		case panicking && !strings.HasPrefix(f.Function, "runtime."):
+			return fmt.Sprintf(" (at %s:%d)", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return ""
+		}
 	}
 }
 
@@ -55,25 +106,3 @@ func (e *RefusedError) Error() string { return fmt.Sprintf("status %d: %v", e.St
 
 // Unwrap returns ErrRefused.
 func (e *RefusedError) Unwrap() error { return ErrRefused }
-
-// A statusWriter keeps the status and drops the rest.
-type statusWriter struct {
-	header http.Header
-	status int
-}
-
-// Header returns the header, which nobody reads.
-func (w *statusWriter) Header() http.Header { return w.header }
-
-// WriteHeader keeps the first status that is not informational.
-func (w *statusWriter) WriteHeader(code int) {
-	if w.status == 0 && code >= http.StatusOK {
-		w.status = code
-	}
-}
-
-// Write accepts everything.
-func (w *statusWriter) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return len(p), nil
-}

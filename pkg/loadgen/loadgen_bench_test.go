@@ -3,6 +3,7 @@ package loadgen_test
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,17 @@ func BenchmarkOpen(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Run("none", func(b *testing.B) { // the same requests without loadgen
+		benchmark(b, func(ctx context.Context, length time.Duration) {
+			start := time.Now()
+			var requests sync.WaitGroup
+			for due := range loadgen.Steady(1000, length).Poisson(1) {
+				time.Sleep(due - time.Since(start))
+				requests.Go(func() { _ = wait(ctx, 0) })
+			}
+			requests.Wait()
+		})
+	})
 	b.Run("function", func(b *testing.B) { benchmarkOpen(b, wait) })
 	b.Run("handler", func(b *testing.B) {
 		benchmarkOpen(b, loadgen.Handler(handler, func(ctx context.Context, _ int) *http.Request { return request.WithContext(ctx) }))
@@ -29,19 +41,24 @@ func BenchmarkOpen(b *testing.B) {
 }
 
 func benchmarkOpen(b *testing.B, send loadgen.Send) {
+	benchmark(b, func(ctx context.Context, length time.Duration) {
+		loadgen.Open{Arrivals: loadgen.Steady(1000, length).Poisson(1)}.Run(ctx, send)
+	})
+}
+
+// benchmark runs load of so many requests as b asks for, in a bubble.
+func benchmark(b *testing.B, run func(ctx context.Context, length time.Duration)) {
 	b.ReportAllocs()
 	n := b.N
 	length := time.Duration(n) * time.Millisecond
-	run := func(t *testing.T) {
+	lend := func(t *testing.T) {
 		if n > 0 { // RunTests obeys -count too
-			synctest.Test(t, func(t *testing.T) {
-				loadgen.Open{Arrivals: loadgen.Steady(1000, length).Poisson(1)}.Run(t.Context(), send)
-			})
+			synctest.Test(t, func(t *testing.T) { run(t.Context(), length) })
 		}
 		n = 0
 	}
 	// synctest takes no *testing.B, so a test of its own lends its *testing.T.
-	if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: run}}) {
+	if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: lend}}) {
 		b.Fatal("the bubble failed")
 	}
 	b.ReportMetric(length.Seconds()/b.Elapsed().Seconds(), "virtual/real")

@@ -27,6 +27,13 @@ type Report struct {
 	// is 0.
 	Lag time.Duration
 
+	// Errors are the first different errors of refused and failed requests, the
+	// most frequent first. There are at most MaxErrors; requests that ended in
+	// others are counted by OtherErrors. What [Answer] makes of a status is told
+	// apart by the status.
+	Errors      []ErrorCount
+	OtherErrors int
+
 	how    string
 	served *hdrhistogram.Histogram // latencies in ns
 	worst  time.Duration           // the largest of them
@@ -112,7 +119,7 @@ func (r *Report) Rows() [][]string {
 	return rows
 }
 
-// String returns the report as two tables, without the intervals.
+// String returns the report as tables, with the errors and without the intervals.
 func (r *Report) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d requests in %v, %s\n\n", r.Sent, r.To-r.From, r.how)
@@ -127,6 +134,7 @@ func (r *Report) String() string {
 	}{{good, r.Good}, {"late", r.Late}, {"refused", r.Refused}, {"failed", r.Failed}} {
 		fmt.Fprintf(&out, "%-24s %9d %10.1f %6.1f %%\n", row.name, row.n, r.perSecond(row.n), 100*float64(row.n)/float64(max(r.Sent, 1)))
 	}
+	r.writeErrors(&out)
 	fmt.Fprintf(&out, "\n%-24s", "latency of the served")
 	for _, column := range []string{"p50", "p90", "p99", "p99.9", "max"} {
 		fmt.Fprintf(&out, " %9s", column)
@@ -202,8 +210,15 @@ func (r *recorder) sent(due time.Duration) {
 // answered notes the answer of a request, which comes now.
 func (r *recorder) answered(due time.Duration, err error) {
 	latency := time.Since(r.start) - due
+	text := ""
+	if err != nil {
+		text = errorText(err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil {
+		r.out.countError(text)
+	}
 	i := r.in(due)
 	i.Worst = max(i.Worst, latency)
 	switch {
@@ -238,5 +253,6 @@ func (r *recorder) done() *Report {
 	for _, i := range r.out.Intervals {
 		r.out.Interval = r.out.and(i)
 	}
+	r.out.sortErrors()
 	return r.out
 }
