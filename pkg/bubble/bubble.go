@@ -189,9 +189,9 @@ type run struct {
 	overtime atomic.Pointer[string] // the stacks when the limit passed
 	late     chan string            // the same, once the bubble's clock is stopped
 
-	begun time.Time     // on the bubble's clock; used inside alone
-	clock atomic.Int64  // virtual time that has passed, as of the last mark
-	looks atomic.Int64  // of the watcher since that mark
+	begun time.Time    // on the bubble's clock; used inside alone
+	clock atomic.Int64 // virtual time that has passed, as of the last mark
+	looks atomic.Int64 // of the watcher since that mark
 
 	halt  atomic.Bool   // asks for the clock to be stopped
 	gone  atomic.Bool   // the watcher has given up on the bubble

@@ -67,7 +67,7 @@ var neutralities = []struct {
 	{regexp.MustCompile(`(?m)^( +[\w/]+\.go:\d+) +`), "$1  "},
 	{regexp.MustCompile(`:\d+  bubble_test\.spin`), ":N  bubble_test.spin"}, // anywhere in its loop
 	{regexp.MustCompile(`(?m)( +\w+\.go):\d+  bubble_test\.poll$`), "$1:N  bubble_test.poll"},
-	{regexp.MustCompile(`in \d+h of virtual time`), "in Nh of virtual time"},
+	{regexp.MustCompile(`in (\d+h|\d+ days) of virtual time`), "in Nh of virtual time"},
 	{regexp.MustCompile(`running at programs_test\.go:\d+`), "running at programs_test.go:N"},
 	// Places in the standard library differ from one version to the next.
 	{regexp.MustCompile(`(?m)^( +\w+/[\w/]+\.go):\d+ +`), "$1:N  "},

@@ -452,6 +452,13 @@ var programs = map[string]func(t *testing.T){
 			}
 		})
 	},
+	"pool-of-timers":            poolOfTimers,
+	"pool-of-timers-in-loop":    poolOfTimersInLoop,
+	"pool-of-channels":          poolOfChannels,
+	"look-up":                   lookUp,
+	"finalizers-after-leak":     finalizersAfterLeak,
+	"finalizers-after-deadlock": finalizersAfterDeadlock,
+	"finalizers-go-on":          finalizersGoOn,
 }
 
 var globalGroup sync.WaitGroup

@@ -17,7 +17,7 @@ type goroutine struct {
 	bubble  int    // 0 outside of any bubble
 	frames  []frame
 	sleeps  time.Duration // the argument of time.Sleep; 0 if it is not known
-	creator frame // the go statement; its fn is "" for the main goroutine
+	creator frame         // the go statement; its fn is "" for the main goroutine
 }
 
 // A frame is one call on a stack.
