@@ -41,6 +41,20 @@ func BenchmarkEmpty(b *testing.B) {
 	b.Run("bubble", func(b *testing.B) { benchmark(b, bubble.Run, empty) })
 }
 
+// BenchmarkFirst is a test that runs one bubble, after which the pools are emptied.
+func BenchmarkFirst(b *testing.B) {
+	for name, run := range map[string]func(*testing.T, func(*testing.T)){"synctest": synctest.Test, "bubble": bubble.Run} {
+		b.Run(name, func(b *testing.B) {
+			one := []testing.InternalTest{{Name: b.Name(), F: func(t *testing.T) { run(t, empty) }}}
+			for b.Loop() {
+				if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, one) {
+					b.Fatal("a bubble failed")
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkExchange(b *testing.B) {
 	b.Run("synctest", func(b *testing.B) { benchmark(b, synctest.Test, exchange) })
 	b.Run("bubble", func(b *testing.B) { benchmark(b, bubble.Run, exchange) })

@@ -1,6 +1,7 @@
 package bubble
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -33,8 +34,8 @@ var (
 // packageName reads the package clause of f's file or, where the file is not to be
 // had, guesses from the import path.
 func (p paths) packageName(f frame) string {
-	if name, ok := packageNames.Load(f.pkg()); ok {
-		return name.(string)
+	if known, _ := packageNames.Load(f.pkg()); known != nil {
+		return fmt.Sprint(known)
 	}
 	name := guessPackage(f.pkg())
 	if !p.standard(f) { // whose files have functions of other packages too

@@ -264,13 +264,13 @@ var programs = map[string]func(t *testing.T){
 	},
 	"lost-beside-ticker": func(t *testing.T) {
 		bubble.Run(t, func(*testing.T) {
-			go poll(time.Second)
+			go poll()
 			<-make(chan int)
 		})
 	},
 	"lost-cond-beside-ticker": func(t *testing.T) {
 		bubble.Run(t, func(*testing.T) {
-			go poll(time.Second)
+			go poll()
 			time.AfterFunc(time.Second, again(time.Second))
 			var mu sync.Mutex
 			mu.Lock()
@@ -279,14 +279,14 @@ var programs = map[string]func(t *testing.T){
 	},
 	"sleeps-beside-ticker": func(t *testing.T) {
 		bubble.Run(t, func(*testing.T) {
-			go poll(time.Second)
+			go poll()
 			time.Sleep(300 * time.Hour)
 			endPolls()
 		})
 	},
 	"helper-sleeps-beside-ticker": func(t *testing.T) {
 		bubble.Run(t, func(*testing.T) {
-			go poll(time.Second)
+			go poll()
 			done := make(chan int)
 			go func() {
 				time.Sleep(300 * time.Hour)
@@ -465,8 +465,9 @@ var globalGroup sync.WaitGroup
 
 var endOfPolls atomic.Bool
 
-func poll(every time.Duration) {
-	tick := time.NewTicker(every)
+// poll looks every second whether it may end.
+func poll() {
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for !endOfPolls.Load() {
 		<-tick.C

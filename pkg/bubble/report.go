@@ -62,7 +62,7 @@ func group(gs []goroutine) [][]goroutine {
 func (p paths) ownFirst(groups [][]goroutine) [][]goroutine {
 	foreign := func(same []goroutine) bool {
 		g := same[0]
-		return !g.isBody() && !slices.ContainsFunc(append(g.frames[:len(g.frames):len(g.frames)], g.creator), p.own)
+		return !g.isBody() && !slices.ContainsFunc(append(slices.Clip(g.frames), g.creator), p.own)
 	}
 	if len(groups) <= maxGroups {
 		return groups
