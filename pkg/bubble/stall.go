@@ -153,6 +153,13 @@ func parseSleep(call string) time.Duration {
 	return time.Duration(n)
 }
 
+// sleepIsPassing reports whether the body sleeps and will have slept enough in
+// twenty times the effort that it took to get so far.
+func (s *scene) sleepIsPassing(passed time.Duration) bool {
+	const effort = 20
+	return len(s.own) > 0 && s.own[0].isBody() && s.own[0].state == "sleep" && passed > 0 && s.own[0].sleeps/effort <= passed
+}
+
 // report explains a stall that is stuck.
 func (st *stall) report(s *scene, clock time.Duration) string {
 	var own []goroutine
@@ -164,7 +171,8 @@ func (st *stall) report(s *scene, clock time.Duration) string {
 			own = append(own, g)
 		}
 	}
-	return s.report(fmt.Sprintf("stuck: the body %s, and in %s of virtual time nothing has woken but what a ticker or timer wakes again and again",
+	return s.report(fmt.Sprintf("stuck: the body %s, "+
+		"and in %s of virtual time nothing has woken but what a ticker or timer wakes again and again",
 		s.own[0].phrase(), plain((clock-st.clock).Truncate(time.Hour))), own,
 		"A wake-up was lost, or never sent. If the body does wait for a timer that is far away, stop what ticks meanwhile.")
 }

@@ -17,6 +17,7 @@ func TestStall(t *testing.T) {
 		return goroutine{id: 1, state: state, durable: true, sleeps: sleeps, frames: []frame{{fn: "m.f", file: source, line: line}}}
 	}
 	ticks, lost := sceneOf(t, body, "9; chan receive*; m.tick"), sceneOf(t, body, "9; running; m.tick")
+	awake := sceneOf(t, "8; running; testing.tRunner", "9; chan receive*; m.tick")
 	with := func(g goroutine) scene { return scene{own: append(lost.own[:2:2], g)} }
 	tests := []struct {
 		name   string
@@ -30,7 +31,7 @@ func TestStall(t *testing.T) {
 		{"a ticker, soon", []scene{ticks, lost}, 20, 0, false, "800 hours are not a thousand"},
 		{"a fast ticker", []scene{ticks, lost}, 1, 1, true, "10 s of processor time are enough"},
 		{"the clock stands still", []scene{ticks, lost}, 0, 1, false, "then it is not a timer that runs"},
-		{"the body runs", []scene{ticks, lost, sceneOf(t, "8; running; testing.tRunner", "9; chan receive*; m.tick")}, 100, 0, false, "it was woken"},
+		{"the body runs", []scene{ticks, lost, awake}, 100, 0, false, "it was woken"},
 		{"the body sleeps", []scene{sceneOf(t, "8; sleep*; testing.tRunner", "9; running; m.tick")}, 100, 0, false, "it will wake"},
 		{"the body has ended", []scene{sceneOf(t, "9; running; m.tick")}, 100, 0, false, "nobody is lost"},
 		{"a worker", []scene{ticks, lost, sceneOf(t, body, "9; sleep*; m.work")}, 100, 0, false, "it waits at two places"},

@@ -203,13 +203,6 @@ func (s *scene) endless() string {
 	return s.own[0].place()
 }
 
-// sleepIsPassing reports whether the body sleeps and will have slept enough in
-// twenty times the effort that it took to get so far.
-func (s *scene) sleepIsPassing(passed time.Duration) bool {
-	const effort = 20
-	return len(s.own) > 0 && s.own[0].isBody() && s.own[0].state == "sleep" && passed > 0 && s.own[0].sleeps/effort <= passed
-}
-
 func deadlockReport(all []goroutine, bubble int) string {
 	s := newScene(all, bubble)
 	return s.report("deadlock: every goroutine of the bubble waits, and nothing is left that could wake one", s.own, "")

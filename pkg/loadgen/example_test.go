@@ -71,5 +71,10 @@ func ExampleOpen() {
 	}
 	report := loadgen.Open{Arrivals: loadgen.Steady(1000, 10*time.Millisecond).Even()}.Run(context.Background(), get)
 	fmt.Println(report.Sent, "sent,", report.Good, "good,", report.Refused, "refused")
-	// Output: 10 sent, 9 good, 1 refused
+	for _, e := range report.Errors {
+		fmt.Println(e.Count, "×", e.Text)
+	}
+	// Output:
+	// 10 sent, 9 good, 1 refused
+	// 1 × status 503: refused
 }

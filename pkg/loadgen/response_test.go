@@ -35,7 +35,7 @@ func TestHandlerPanics(t *testing.T) {
 		is    error
 		why   string
 	}{
-		{"runtime", func() { stock["a"] = 1 }, "the handler panicked: assignment to entry in nil map (at response_test.go:", nil, "a bug"},
+		{"bug", func() { stock["a"] = 1 }, "the handler panicked: assignment to entry in nil map (at response_test.go:", nil, "by the runtime"},
 		{"value", func() { panic("out of stock") }, "the handler panicked: out of stock (at response_test.go:", nil, "a text"},
 		{"refusal", func() { panic(loadgen.ErrRefused) }, "the handler panicked: refused (at", nil, "no refusal on purpose"},
 		{"abort", func() { panic(http.ErrAbortHandler) }, "the handler panicked: net/http: abort Handler", http.ErrAbortHandler, "as ReverseProxy does"},
@@ -45,7 +45,8 @@ func TestHandlerPanics(t *testing.T) {
 			w.WriteHeader(http.StatusOK) // does not help
 			tt.panic()
 		})
-		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || errors.Is(err, loadgen.ErrRefused) || tt.is != nil && !errors.Is(err, tt.is) {
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) ||
+			errors.Is(err, loadgen.ErrRefused) || tt.is != nil && !errors.Is(err, tt.is) {
 			t.Errorf("%s: got %v, want a failure that begins with %q: %s", tt.name, err, tt.want, tt.why)
 		}
 	}
@@ -59,10 +60,12 @@ func TestPanicsInARun(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}
 		})
-		r := loadgen.Open{Arrivals: loadgen.Steady(10, 10*time.Second).Even()}.Run(t.Context(), loadgen.Handler(h, func(ctx context.Context, n int) *http.Request {
+		request := func(ctx context.Context, n int) *http.Request {
 			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://shop/?n=%d", n), nil)
 			return r
-		}))
+		}
+		load := loadgen.Open{Arrivals: loadgen.Steady(10, 10*time.Second).Even()}
+		r := load.Run(t.Context(), loadgen.Handler(h, request))
 		if r.Good != 90 || r.Failed != 10 || len(r.Errors) != 1 || r.Errors[0].Count != 10 {
 			t.Errorf("%d good, %d failed, errors %v; want 90, 10 and 10 of one kind", r.Good, r.Failed, r.Errors)
 		}
