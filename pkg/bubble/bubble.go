@@ -22,9 +22,10 @@ const year = 365 * 24 * time.Hour
 // failed. Unlike it, Run also stops the test if the body was skipped.
 //
 // Run must be called on the test's own goroutine and outside any bubble.
-// Parallel tests may each call it. It costs 15 µs beside what synctest.Test costs,
-// and once in a test two garbage collections: together 0.6 ms in a small test
-// binary, and up to 4 ms in a large one (BenchmarkEmpty, BenchmarkFirst).
+// Parallel tests may each call it. It costs 15 µs beside what synctest.Test costs. After
+// the first bubbles of a test two garbage collections come on top, 0.6 ms in a small
+// test binary on an idle machine and some milliseconds in a large one or on a busy
+// machine (BenchmarkEmpty, BenchmarkFirst).
 func Run(t *testing.T, body func(t *testing.T)) {
 	t.Helper()
 	RunWithin(t, year, body)

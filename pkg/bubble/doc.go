@@ -68,9 +68,9 @@
 // outside, uses it. Run takes away most ways in which that happens without a fault of
 // the test. Before the first bubble it makes the channels of package net's resolver.
 // After a bubble it empties every [sync.Pool] by two garbage collections: always
-// after the first bubble of a test, and after the others of a loop as long as that
-// takes a twentieth of the time, or each time once a bubble has left a timer or
-// channel in a pool. While a bubble runs, and for 5 ms after it, no finalizer and no
+// after the first two bubbles of a test (ten with -race), and after further ones as
+// long as that takes a twentieth of the time, or each time once a bubble was seen to
+// leave a timer or channel in a pool. While a bubble runs, and for 5 ms after it, no finalizer and no
 // function given to [runtime.AddCleanup] starts, and none ever starts again after a
 // bubble whose goroutines stay.
 //

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"weak"
+
+	"github.com/backend-kata/dojo/pkg/internal/race"
 )
 
 // What a bubble leaves in package-level variables meets the next one, and a
@@ -41,12 +43,14 @@ func emptyPools() {
 // thousands of bubbles of 20 µs, nearly always without a timer in a pool. So it is
 // done
 //
-//   - after the first bubble of each test;
+//   - after the first two bubbles of each test, and with -race the first ten, since
+//     a pool throws one thing in four away then;
 //   - after every bubble, once one was seen to leave something in a pool;
 //   - after others as long as that takes a twentieth of the time at most.
 var pools struct {
 	mu    sync.Mutex // guards what follows
 	test  *testing.T // the one that ran the last bubble
+	runs  int        // how many of its bubbles have ended
 	dirty bool       // a bubble has left something in a pool
 	last  time.Time  // when the pools were emptied last
 	took  time.Duration
@@ -54,15 +58,25 @@ var pools struct {
 
 const shareOfTime = 20
 
+func firstBubbles() int {
+	if race.Enabled {
+		return 10
+	}
+	return 2
+}
+
 // leave is called outside the bubble when all of it has ended.
 func leave(t *testing.T, left weak.Pointer[remains]) {
 	p := &pools
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t == p.test && !p.dirty && time.Since(p.last) < shareOfTime*p.took {
+	if t != p.test {
+		p.test, p.runs = t, 0
+	}
+	p.runs++
+	if p.runs > firstBubbles() && !p.dirty && time.Since(p.last) < shareOfTime*p.took {
 		return
 	}
-	p.test = t
 	start := time.Now()
 	runtime.GC()
 	kept := alive(left)
