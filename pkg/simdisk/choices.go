@@ -1,6 +1,7 @@
 package simdisk
 
 import (
+	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -12,17 +13,39 @@ type family struct {
 	at   func(i int) choice
 }
 
-// inTurns yields one choice of each family, then the next of each, and so on.
+// inTurns yields the first family whole, and then one choice of each other, then the
+// next of each, and so on.
 func inTurns(families []family) iter.Seq[choice] {
 	return func(yield func(choice) bool) {
+		for i := range families[0].size {
+			if !yield(families[0].at(i)) {
+				return
+			}
+		}
 		for i, more := 0, true; more; i++ {
 			more = false
-			for _, f := range families {
+			for _, f := range families[1:] {
 				if i < f.size {
 					more = true
 					if !yield(f.at(i)) {
 						return
 					}
+				}
+			}
+		}
+	}
+}
+
+// distinct leaves out choices that were there before: to compare numbers is cheaper
+// than to build what they leave.
+func distinct(choices iter.Seq[choice]) iter.Seq[choice] {
+	return func(yield func(choice) bool) {
+		seen := map[string]bool{}
+		for c := range choices {
+			if text := fmt.Sprint(c); !seen[text] {
+				seen[text] = true
+				if !yield(c) {
+					return
 				}
 			}
 		}

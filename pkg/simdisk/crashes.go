@@ -2,9 +2,10 @@ package simdisk
 
 import (
 	"fmt"
-	"runtime/debug"
+	"math/rand/v2"
 	"slices"
-	"strings"
+
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 // Crashes runs a workload on a disk, and then lets the disk crash after each of
@@ -30,7 +31,9 @@ type Crashes struct {
 
 	// Budget is how many disks are checked at most, 2,000 if it is 0. It is shared
 	// out among the moments of a crash; each has two at least, the one on which
-	// nothing in doubt survived and the one on which all did.
+	// nothing in doubt survived and the one on which all did. Where the budget is
+	// too small for that, it goes to moments drawn by lot with a fixed seed, the
+	// same in every run, and [Summary.Points] says how many they are.
 	Budget int
 
 	// Only is the number of the one crash to check, to see a failure again. 0
@@ -60,7 +63,7 @@ type Crash struct {
 
 // A Summary says what an exploration has seen.
 type Summary struct {
-	Operations int  // in the workload
+	Operations int  // in the workload; a crash can come before the first and after each
 	Points     int  // moments at which the disk crashed
 	Disks      int  // that were checked; they differ in content or in what was noted before
 	All        bool // whether there are no others, by the model
@@ -72,7 +75,11 @@ func (s Summary) String() string {
 	if s.All {
 		all = "all there are"
 	}
-	return fmt.Sprintf("%d operations, %d crash points, %d disks (%s)", s.Operations, s.Points, s.Disks, all)
+	points := fmt.Sprint(s.Points)
+	if there := s.Operations + 1; s.Points < there {
+		points = fmt.Sprintf("%d of %d", s.Points, there)
+	}
+	return fmt.Sprintf("%d operations, %s crash points, %d disks (%s)", s.Operations, points, s.Disks, all)
 }
 
 // Explore runs the workload and checks the crashes, the plain ones first at each
@@ -84,7 +91,7 @@ func (x Crashes) Explore() (Summary, error) {
 	if d == nil {
 		d = &Disk{}
 	}
-	d.lock()
+	d.look()
 	first := len(d.ops)
 	d.mu.Unlock()
 	if err := x.Workload(d); err != nil {
@@ -100,24 +107,25 @@ type exploration struct {
 	ops     []Op
 	atoms   []*atom
 	left    int // of the budget
-	seen    map[digest]bool
+	seen    map[uint64]bool
 	summary Summary
 }
 
 func (x Crashes) explore(d *Disk, first int) (Summary, error) {
-	e := &exploration{Crashes: x, disk: d, left: x.Budget, seen: map[digest]bool{}}
+	e := &exploration{Crashes: x, disk: d, left: x.Budget, seen: map[uint64]bool{}}
 	if e.left == 0 {
 		e.left = defaultBudget
 	}
 	e.ops, e.atoms = d.record()
-	var points []int // after which operation
-	for op := first; op <= len(e.ops); op++ {
-		points = append(points, op)
+	there := len(e.ops) - first + 1
+	points := drawn(there, max(e.left/2, 1)) // after which operation
+	for i := range points {
+		points[i] += first
 	}
-	e.summary = Summary{Operations: len(points) - 1, Points: len(points)}
+	e.summary = Summary{Operations: there - 1, Points: len(points)}
 	// What one point leaves of its share is for those after it, and what is left at
 	// the end for those that could use more.
-	for least := 2; len(points) > 0; least = 0 {
+	for least := min(2, e.left); len(points) > 0; least = 0 {
 		var more []int
 		before := e.summary.Disks
 		for i, op := range points {
@@ -129,17 +137,25 @@ func (x Crashes) explore(d *Disk, first int) (Summary, error) {
 				more = append(more, op)
 			}
 		}
-		if e.summary.Disks == before {
-			return e.summary, nil
-		}
 		points = more
+		if e.left <= 0 || e.summary.Disks == before {
+			break
+		}
 	}
-	e.summary.All = true
+	e.summary.All = len(points) == 0 && e.summary.Points == there
 	return e.summary, nil
 }
 
+// drawn returns the numbers below n if these are at most so many, or so many of them
+// by lot, in order.
+func drawn(n, most int) []int {
+	numbers := rand.New(rand.NewPCG(uint64(n), uint64(most))).Perm(n)[:min(n, most)]
+	slices.Sort(numbers)
+	return numbers
+}
+
 func (d *Disk) record() ([]Op, []*atom) {
-	d.lock()
+	d.look()
 	defer d.mu.Unlock()
 	return d.ops, d.atoms
 }
@@ -151,7 +167,7 @@ func (e *exploration) crash(op, quota int) (all bool, err error) {
 	before := e.ops[:op]
 	notes := notesOf(before)
 	families, all := p.families(4 * quota)
-	for c := range inTurns(families) {
+	for c := range distinct(inTurns(families)) {
 		root := p.tree(c)
 		digest := digestOf(root, len(notes))
 		if e.seen[digest] {
@@ -193,7 +209,7 @@ func (e *exploration) check(c *Crash) (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n\n%s", v, stack())
+			err = fmt.Errorf("panic: %v\n\n%s", v, stack.OfPanic("simdisk.(*exploration).check"))
 		}
 		if err != nil {
 			err = &CrashError{Crash: c, Err: err}
@@ -213,14 +229,3 @@ func (e *CrashError) Error() string { return e.Err.Error() + "\n\n" + e.Crash.St
 
 // Unwrap returns the error of Check.
 func (e *CrashError) Unwrap() error { return e.Err }
-
-// stack returns the part of a panic's stack that Check is to blame for.
-func stack() string {
-	lines := strings.SplitAfter(string(debug.Stack()), "\n")
-	start := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "panic(") }) + 2
-	end := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "simdisk.(*exploration).check(") })
-	if start < 2 || end < start {
-		return strings.Join(lines, "")
-	}
-	return strings.TrimSpace(strings.Join(lines[start:end], ""))
-}

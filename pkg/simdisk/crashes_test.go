@@ -75,7 +75,9 @@ func TestBudget(t *testing.T) {
 		want   simdisk.Summary
 		why    string
 	}{
-		{1, simdisk.Summary{Operations: 14, Points: 15, Disks: 17}, "each point has two disks where there are two"},
+		{1, simdisk.Summary{Operations: 14, Points: 1, Disks: 1}, "a budget is a bound"},
+		{10, simdisk.Summary{Operations: 14, Points: 5, Disks: 10}, "points are drawn where not each can have two disks"},
+		{30, simdisk.Summary{Operations: 14, Points: 15, Disks: 30}, "each point has two disks where there are two"},
 		{100, simdisk.Summary{Operations: 14, Points: 15, Disks: 100}, "what one point does not use goes to others"},
 		{100000, simdisk.Summary{Operations: 14, Points: 15, Disks: 950, All: true}, "two lines in doubt have so many outcomes"},
 	} {
@@ -84,10 +86,14 @@ func TestBudget(t *testing.T) {
 			t.Errorf("a budget of %d (%s): got %+v, %v, want %+v", test.budget, test.why, got, err, test.want)
 		}
 	}
-	want := "14 operations, 15 crash points, 17 disks (a selection)"
-	got, _ := simdisk.Crashes{Workload: bookings(6), Check: nothingWrong, Budget: 1}.Explore()
-	if got.String() != want {
-		t.Errorf("got %q, want %q", got, want)
+	for budget, want := range map[int]string{
+		10: "14 operations, 5 of 15 crash points, 10 disks (a selection)",
+		30: "14 operations, 15 crash points, 30 disks (a selection)",
+	} {
+		got, _ := simdisk.Crashes{Workload: bookings(6), Check: nothingWrong, Budget: budget}.Explore()
+		if got.String() != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 

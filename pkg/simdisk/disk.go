@@ -37,12 +37,19 @@ type Disk struct {
 	// nothing takes time.
 	Latency func(Op) time.Duration
 
+	// Done is told of each operation that is kept in the record, as [Disk.Ops] has it,
+	// right after it was done and before whoever asked for it hears of it. It may be
+	// called by several goroutines at once.
+	Done func(Op)
+
 	mu    sync.Mutex // guards all below, and all inodes and handles
 	root  *inode
 	used  int64
-	busy  time.Time // when the disk will have served all that came
-	ops   []Op      // what was done since the start
-	atoms []*atom   // and what it changed
+	busy  time.Time     // when the disk will have served all that came
+	ops   []Op          // what was done since the start
+	atoms []*atom       // and what it changed
+	told  int           // so many of ops were told to Done
+	off   chan struct{} // not nil once the power is gone; closed by Release
 }
 
 const defaultSector = 512
@@ -54,8 +61,9 @@ func (d *Disk) sector() int {
 	return defaultSector
 }
 
-// lock locks the disk, and makes a zero one ready.
-func (d *Disk) lock() {
+// look locks the disk for somebody who looks at it from outside, and makes a zero
+// one ready.
+func (d *Disk) look() {
 	d.mu.Lock()
 	if d.root == nil {
 		d.root = newFolder(0o777)
@@ -64,8 +72,32 @@ func (d *Disk) lock() {
 	}
 }
 
+// lock locks the disk for an operation, which never comes to be if the power is gone.
+func (d *Disk) lock() {
+	d.look()
+	d.stay()
+}
+
+// unlock ends an operation. It tells Done what was kept, and lets nobody go on who
+// was cut off by a crash in between.
+func (d *Disk) unlock() {
+	kept := d.ops[d.told:]
+	d.told = len(d.ops)
+	d.mu.Unlock()
+	if d.Done != nil {
+		for _, op := range kept {
+			d.Done(op)
+		}
+	}
+	d.mu.Lock()
+	d.stay()
+	d.mu.Unlock()
+}
+
 // begin lets an operation fail and take its time. No lock is held.
 func (d *Disk) begin(op Op) error {
+	d.lock()
+	d.mu.Unlock()
 	var err error
 	if d.Fault != nil {
 		err = d.Fault(op)
@@ -103,7 +135,7 @@ func (d *Disk) keep(op Op, err error) {
 // Ops returns what was done to the disk since it was started, in order, failures
 // included. Opening and reading are not kept.
 func (d *Disk) Ops() []Op {
-	d.lock()
+	d.look()
 	defer d.mu.Unlock()
 	return slices.Clone(d.ops)
 }
@@ -123,7 +155,7 @@ func (d *Disk) Count(kind Kind) int {
 // acknowledged". After a crash, [Crash.Notes] has those that were made before it.
 func (d *Disk) Note(format string, args ...any) {
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	d.keep(Op{Kind: OpNote, Name: fmt.Sprintf(format, args...)}, nil)
 }
 
@@ -132,7 +164,7 @@ func (d *Disk) Note(format string, args ...any) {
 // where there is no such byte.
 func (d *Disk) FlipBit(name string, off int64) error {
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	name = clean(name)
 	n, err := d.root.find(name)
 	switch {

@@ -54,7 +54,7 @@ func (h *handle) Name() string { return h.name }
 
 func (h *handle) Stat() (fs.FileInfo, error) {
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	if h.closed {
 		return nil, h.fail("stat", fs.ErrClosed)
 	}
@@ -63,7 +63,7 @@ func (h *handle) Stat() (fs.FileInfo, error) {
 
 func (h *handle) Close() error {
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	if h.closed {
 		return h.fail("close", fs.ErrClosed)
 	}
@@ -75,7 +75,7 @@ func (h *handle) Close() error {
 
 func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	switch whence {
 	case io.SeekStart:
 	case io.SeekCurrent:
@@ -124,7 +124,7 @@ const own = -1
 func (h *handle) read(p []byte, off int64) (int, error) {
 	fault := h.disk.begin(Op{Kind: OpRead, Name: h.path, Off: h.place(off, false), Len: len(p)})
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	err := h.check(h.reads(), fault)
 	if len(p) == 0 && !h.closed && fault == nil {
 		return 0, nil // so it is on a real one, readable or not
@@ -149,7 +149,7 @@ func (h *handle) read(p []byte, off int64) (int, error) {
 // it has its turn.
 func (h *handle) place(off int64, write bool) int64 {
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	switch {
 	case off != own:
 		return off
@@ -179,7 +179,7 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 	op := Op{Kind: OpWrite, Name: h.path, Off: h.place(off, true), Len: len(p)}
 	fault := h.disk.begin(op)
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	at := off
 	switch {
 	case off == own && h.flag&os.O_APPEND != 0:
@@ -228,7 +228,7 @@ func (h *handle) Truncate(size int64) error {
 	op := Op{Kind: OpTruncate, Name: h.path, Off: size}
 	fault := h.disk.begin(op)
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	err := fault
 	switch {
 	case h.closed:
@@ -273,7 +273,7 @@ func (h *handle) Sync() error {
 	atoms := h.handOver()
 	fault := h.disk.begin(op)
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	if h.closed {
 		fault = fs.ErrClosed
 	}
@@ -290,7 +290,7 @@ func (h *handle) Sync() error {
 // handOver gives what waits in the page cache to a sync.
 func (h *handle) handOver() []*atom {
 	h.disk.lock()
-	defer h.disk.mu.Unlock()
+	defer h.disk.unlock()
 	if h.closed {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (d *Disk) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 
 func (d *Disk) exists(path string) bool {
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	_, err := d.root.find(path)
 	return err == nil
 }
@@ -44,7 +44,7 @@ func (d *Disk) exists(path string) bool {
 // one to be.
 func (d *Disk) open(h *handle, perm fs.FileMode, op Op, fault error) error {
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	n, err := d.root.find(h.path)
 	switch {
 	case fault != nil:
@@ -131,7 +131,7 @@ func (d *Disk) mkdir(name string, perm fs.FileMode) error {
 	}
 	fault := d.begin(op)
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	n, err := d.root.find(name)
 	switch {
 	case fault != nil:
@@ -157,7 +157,7 @@ func (d *Disk) Rename(oldname, newname string) error {
 	op := Op{Kind: OpRename, Name: clean(oldname), To: clean(newname)}
 	fault := d.begin(op)
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	from, to, err := d.checkRename(op)
 	if fault != nil {
 		err = fault
@@ -213,7 +213,7 @@ func (d *Disk) Remove(name string) error {
 	op := Op{Kind: OpRemove, Name: clean(name)}
 	fault := d.begin(op)
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	n, err := d.root.find(op.Name)
 	switch {
 	case fault != nil:
@@ -237,7 +237,7 @@ func (d *Disk) Remove(name string) error {
 func (d *Disk) ReadDir(name string) ([]fs.DirEntry, error) {
 	fault := d.begin(Op{Kind: OpReadDir, Name: clean(name)})
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	n, err := d.root.find(clean(name))
 	switch {
 	case fault != nil:
@@ -259,7 +259,7 @@ func (d *Disk) ReadDir(name string) ([]fs.DirEntry, error) {
 func (d *Disk) Stat(name string) (fs.FileInfo, error) {
 	fault := d.begin(Op{Kind: OpStat, Name: clean(name)})
 	d.lock()
-	defer d.mu.Unlock()
+	defer d.unlock()
 	n, err := d.root.find(clean(name))
 	if fault != nil {
 		err = fault

@@ -21,6 +21,17 @@ func (c *Crash) String() string {
 	return b.String()
 }
 
+// Fate returns what became of an operation, by its number in [Disk.Ops], from 1 on:
+// "certain", "survived", "lost", or what of it survived. It is "" if the operation
+// changed nothing that may still matter.
+func (c *Crash) Fate(op int) string {
+	fates := c.byOp()[op]
+	if len(fates) == 0 {
+		return ""
+	}
+	return c.became(fates)
+}
+
 // byOp returns the atoms that may matter, by their operation.
 func (c *Crash) byOp() map[int][]fate {
 	ops := map[int][]fate{}

@@ -1,8 +1,7 @@
 package simdisk
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
+	"hash/maphash"
 	"maps"
 	"slices"
 )
@@ -205,27 +204,36 @@ func names(start map[string]*inode, fates []fate, c choice) map[string]*inode {
 	return entries
 }
 
-// A digest tells trees apart.
-type digest [sha256.Size]byte
+// seed is that of all digests of this process.
+var seed = maphash.MakeSeed()
 
-func digestOf(root *inode, notes int) digest {
-	text := binary.AppendUvarint(nil, uint64(notes))
-	return sha256.Sum256(describe(text, root))
+// digestOf tells trees apart, and what was noted before. Of two thousand disks two
+// that differ have one digest once in 10¹³ explorations.
+func digestOf(root *inode, notes int) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	writeNumber(&h, notes)
+	describe(&h, root)
+	return h.Sum64()
 }
 
-// describe appends a form of a tree that no other tree has.
-func describe(text []byte, n *inode) []byte {
+// describe writes a form of a tree that no other tree has.
+func describe(h *maphash.Hash, n *inode) {
 	if !n.isDir() {
-		text = binary.AppendUvarint(append(text, 'f'), uint64(len(n.data)))
-		return append(text, n.data...)
+		writeNumber(h, -1)
+		writeNumber(h, len(n.data))
+		_, _ = h.Write(n.data) // never fails
+		return
 	}
-	text = binary.AppendUvarint(append(text, 'd'), uint64(len(n.entries)))
+	writeNumber(h, len(n.entries))
 	for _, name := range n.names() {
-		text = binary.AppendUvarint(text, uint64(len(name)))
-		text = describe(append(text, name...), n.entries[name])
+		writeNumber(h, len(name))
+		_, _ = h.WriteString(name) // likewise
+		describe(h, n.entries[name])
 	}
-	return text
 }
+
+func writeNumber(h *maphash.Hash, n int) { maphash.WriteComparable(h, n) }
 
 // size is how many bytes the files of a tree have.
 func size(n *inode, seen map[*inode]bool) int64 {
