@@ -22,6 +22,8 @@ type Conn struct {
 	keepAlive     keepAlive
 	born          time.Duration
 
+	gone                        bool // its host has crashed
+	released                    bool // and those who wait for it are let go
 	closed                      bool
 	bounced                     bool          // data came after that, and were answered by a reset
 	dead                        bool          // it has given up on its peer
@@ -39,7 +41,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	c.enter()
 	for {
+		c.stay()
 		now := w.net.now()
 		switch {
 		case c.closed:
@@ -67,6 +71,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	c.enter()
 	if err := c.startWrite(); err != nil {
 		return 0, c.error("write", err)
 	}
@@ -128,6 +133,7 @@ func (c *Conn) endWrite() {
 
 // writable says why nothing can be written, if so.
 func (c *Conn) writable(now time.Duration) error {
+	c.stay()
 	switch {
 	case c.closed:
 		return net.ErrClosed
@@ -148,6 +154,7 @@ func (c *Conn) CloseWrite() error {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	c.stay()
 	if c.closed {
 		return c.error("close", net.ErrClosed)
 	}
@@ -183,6 +190,7 @@ func (c *Conn) close() (over bool, err error) {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	c.stay()
 	if c.closed {
 		return false, c.error("close", net.ErrClosed)
 	}
@@ -237,6 +245,7 @@ func (c *Conn) setDeadlines(t time.Time, which ...*time.Duration) error {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	c.stay()
 	if c.closed {
 		return c.error("set", net.ErrClosed)
 	}

@@ -67,7 +67,7 @@ func (w *wire) knock(ctx context.Context) (*Conn, error) {
 	if err := w.until(ctx, n.now()+there.latency); err != nil {
 		return nil, err
 	}
-	l := w.to.host.listener(w.to, w.link.from)
+	l := n.lookup(w.to.host.name).listener(w.to, w.link.from) // it may have been restarted
 	refused := l == nil || there.fault == Refuse
 	back := w.back.fate(n.now(), "SYN-ACK")
 	if w.vanishes("the answer to SYN", back) {
@@ -107,14 +107,16 @@ func (w *wire) until(ctx context.Context, at time.Duration) error {
 	}
 	now := w.net.now()
 	if at <= now {
-		return nil
+		return w.dialler.alive()
 	}
 	alarm := time.NewTimer(at - now)
 	defer alarm.Stop()
 	select {
 	case <-alarm.C:
-		return ctx.Err() // both came in the same instant: the context wins
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	if err := w.dialler.alive(); err != nil {
+		return err
+	}
+	return ctx.Err() // if both came in the same instant, the context wins
 }

@@ -39,6 +39,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		ctx, cancel = context.WithDeadline(ctx, d.Deadline)
 		defer cancel()
 	}
+	if err := d.Host.alive(); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
 	targets, err := d.Host.targets(ctx, network, address)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
@@ -75,7 +78,7 @@ func (d *Dialer) dialShare(ctx context.Context, network string, to target, left 
 	if err != nil {
 		return nil, err
 	}
-	w := d.Host.net.wire(d.Host.name, to)
+	w := d.Host.net.wire(d.Host, to)
 	w.source, w.keepAlive = source, keepAliveOf(&d.Dialer)
 	c, err := w.dial(ctx)
 	if err != nil {

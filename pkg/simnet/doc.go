@@ -77,6 +77,9 @@
 //     room takes the way back, and is lost there too.
 //   - Close says goodbye behind the data, or resets the connection if it leaves
 //     data unread. Data for an end that was closed are answered by a reset.
+//   - A process that is killed resets its connections; a machine without power falls
+//     silent, and once it is up again answers by a reset what comes on connections of
+//     before. [Host.Crash] does either.
 //   - Errors are those of package net: a [net.OpError] around a deadline, a
 //     [syscall.Errno], a [net.DNSError] or [net.ErrClosed]; [io.EOF] at the end.
 //
@@ -137,9 +140,10 @@
 // work here. Look-ups take no time unless a function of the test does. A Conn is no
 // [*net.TCPConn] and has no file descriptor. Keep-alive is set in a Dialer, not on a
 // connection. The addresses of a name are tried one after the other, not two families
-// at once. A host that was named exists for ever; stop its servers to take it down.
+// at once. A host that was named exists for ever; [Host.Crash] takes it down.
 //
 // A Network belongs into the bubble in which it is used: a use inside and another
 // outside panic. Only what describes it (SetLink, Host, AddIP and the like) can be
-// called before. Outside of bubbles it works in real time.
+// called before. The trace can be read after the bubble is over. Outside of bubbles a
+// Network works in real time.
 package simnet

@@ -22,6 +22,7 @@ type Host struct {
 
 	mu        sync.Mutex
 	listeners []*Listener
+	power     power
 }
 
 // Host returns the host of that name, and makes it if there is none. A name that

@@ -15,7 +15,11 @@ import (
 // or for all of a host that has a name alone, as does localhost there. The network
 // is "tcp", or "tcp4" and "tcp6" for the addresses of these alone.
 func (h *Host) Listen(network, address string) (*Listener, error) {
-	l, err := h.listen(network, address)
+	err := h.alive()
+	var l *Listener
+	if err == nil {
+		l, err = h.listen(network, address)
+	}
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}

@@ -53,6 +53,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
+		if err := l.stay(); err != nil {
+			return nil, err
+		}
 		if l.closed {
 			return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: net.ErrClosed}
 		}
@@ -70,6 +73,16 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
+// stay waits while the host is without power. The listener is locked.
+func (l *Listener) stay() error {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	if err := l.host.alive(); err != nil {
+		return &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: err}
+	}
+	return nil
+}
+
 // Close stops listening. Connections that were not accepted are closed; those that
 // were are not touched.
 func (l *Listener) Close() error {
@@ -81,6 +94,9 @@ func (l *Listener) Close() error {
 }
 
 func (l *Listener) close() ([]arrival, error) {
+	if err := l.host.alive(); err != nil {
+		return nil, &net.OpError{Op: "close", Net: "tcp", Addr: l.addr, Err: err}
+	}
 	l.host.mu.Lock()
 	l.host.listeners = slices.DeleteFunc(l.host.listeners, func(other *Listener) bool { return other == l })
 	l.host.mu.Unlock()

@@ -112,7 +112,7 @@ func (n *Network) SetLink(from, to string, l Link) {
 // Fail breaks the link from one host to another, this way only, until another
 // Fail or Heal.
 func (n *Network) Fail(from, to string, f Fault) {
-	n.change(from, to, func(c conditions) conditions { c.fault = f; return c })
+	n.change(from, to, func(c conditions) conditions { c.set = f; return c })
 }
 
 // Partition turns the link between two hosts into a black hole both ways.
@@ -133,32 +133,42 @@ func (n *Network) change(from, to string, f func(conditions) conditions) {
 	l := n.link(n.nameOf(from), n.nameOf(to))
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	old := l.load()
-	c := f(old)
-	l.now.Store(&c)
-	if c.fault == old.fault {
-		return
+	if was, is := n.alter(l, f); was.set != is.set {
+		n.changes = append(n.changes, event{at: n.now(), text: fmt.Sprintf("%s → %s: %v", l.from, l.to, is.set)})
 	}
-	n.changes = append(n.changes, event{at: n.now(), text: fmt.Sprintf("%s → %s: %v", l.from, l.to, c.fault)})
-	if (c.fault == BlackHole) == (old.fault == BlackHole) {
-		return
+}
+
+// alter does so while the network is locked, and returns what held and what holds.
+func (n *Network) alter(l *link, f func(conditions) conditions) (was, is conditions) {
+	was = l.load()
+	is = f(was).settled()
+	l.now.Store(&is)
+	if (is.fault == BlackHole) == (was.fault == BlackHole) {
+		return was, is
 	}
 	// A Write that saw the old conditions has its wire locked, so its packet is
 	// there when this gets the lock; one that comes later sees the new ones.
 	for w := range n.wires {
-		w.changed(l, c.fault == BlackHole)
+		w.changed(l, is.fault == BlackHole)
 	}
+	return was, is
 }
 
 // now is the time since it was first asked for, which SetLink does not do, so that
 // links can be described in a table outside the bubble.
 func (n *Network) now() time.Duration {
-	n.once.Do(func() { n.start = time.Now() })
-	t := time.Since(n.start)
-	if t.Abs() > 20*365*24*time.Hour {
+	t, ok := n.clock()
+	if !ok {
 		panic("simnet: the network was used both inside and outside a bubble, which have different clocks")
 	}
 	return t
+}
+
+// clock reports false if it is asked with another clock than before.
+func (n *Network) clock() (now time.Duration, ok bool) {
+	n.once.Do(func() { n.start = time.Now() })
+	now = time.Since(n.start)
+	return now, now.Abs() < 20*365*24*time.Hour
 }
 
 // link returns the link from one host to another.
@@ -169,7 +179,8 @@ func (n *Network) link(from, to string) *link {
 	if l == nil {
 		n.Default.check()
 		l = &link{from: from, to: to, seed: n.Seed}
-		l.now.Store(&conditions{Link: n.Default})
+		c := conditions{Link: n.Default, down: n.isDown(from) || n.isDown(to)}.settled()
+		l.now.Store(&c)
 		if n.links == nil {
 			n.links = map[[2]string]*link{}
 		}
@@ -190,7 +201,17 @@ type link struct {
 type conditions struct {
 	Link
 
-	fault Fault
+	set   Fault // by Fail
+	down  bool  // one of the hosts is without power
+	fault Fault // what comes of both
+}
+
+func (c conditions) settled() conditions {
+	c.fault = c.set
+	if c.down {
+		c.fault = BlackHole
+	}
+	return c
 }
 
 func (l *link) load() conditions { return *l.now.Load() }

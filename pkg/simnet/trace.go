@@ -21,11 +21,13 @@ type event struct {
 	side    int // of the wire: who did it
 	text    string
 	written *written // then it is the text
+	data    bool     // likewise, in a record
 }
 
 // wire starts the record of a dial.
-func (n *Network) wire(from string, to target) *wire {
-	w := &wire{net: n, link: n.link(from, to.name), back: n.link(to.name, from), to: to, began: n.now(), dropped: -1}
+func (n *Network) wire(dialler *Host, to target) *wire {
+	from := dialler.name
+	w := &wire{net: n, dialler: dialler, link: n.link(from, to.name), back: n.link(to.name, from), to: to, began: n.now(), dropped: -1}
 	w.news.L = &w.mu
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -40,6 +42,9 @@ func (n *Network) wire(from string, to target) *wire {
 func (n *Network) finish(w *wire) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if _, ok := n.wires[w]; !ok {
+		return // a crash has finished it
+	}
 	delete(n.wires, w)
 	n.finished = append(n.finished, w)
 	if len(n.finished) > keptWires {
@@ -195,19 +200,41 @@ func (n *Network) Trace() string {
 	return b.String()
 }
 
+// An Event is a line of the trace, for a test that tells a story of its own.
+type Event struct {
+	At         time.Time
+	Host, Peer string // the names of who did it, and to whom; both are "" if the test did it to the network
+	Text       string // as the trace has it
+	Data       bool   // whether it is data that were sent
+}
+
+// Events returns what [Network.Trace] tells.
+func (n *Network) Events() []Event {
+	var events []Event
+	lines, _ := n.lines()
+	for _, l := range lines {
+		events = append(events, Event{n.start.Add(l.at), l.host, l.peer, l.text, l.data})
+	}
+	return events
+}
+
 // A line is an event with its place.
 type line struct {
 	event
 
-	where string
-	wire  int // its rank; below 0 what is on none
-	seq   int // on the wire
+	where      string
+	host, peer string
+	wire       int // its rank; below 0 what is on none
+	seq        int // on the wire
 }
 
 // lines returns the events in an order that does not depend on which goroutine
 // ran first, and from when on they are complete.
 func (n *Network) lines() ([]line, time.Duration) {
-	now := n.now()
+	now, ok := n.clock()
+	if !ok { // the bubble is over, and so is all that was to come
+		now = never
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	from := n.gone
@@ -221,7 +248,7 @@ func (n *Network) lines() ([]line, time.Duration) {
 	for rank, r := range n.records() {
 		from = max(from, r.dropped+1)
 		for i, e := range r.events {
-			lines = append(lines, line{event: e, where: r.where(e.side), wire: rank, seq: i})
+			lines = append(lines, line{event: e, where: r.where(e.side), host: r.hosts[e.side], peer: r.hosts[1-e.side], wire: rank, seq: i})
 		}
 	}
 	lines = slices.DeleteFunc(lines, func(l line) bool { return l.at < from || l.at > now })
@@ -235,6 +262,7 @@ func (n *Network) lines() ([]line, time.Duration) {
 // A record is what happened on a wire.
 type record struct {
 	from, to string
+	hosts    [2]string // the names, of side 0 and 1
 	number   int
 	began    time.Duration
 	dropped  time.Duration
@@ -274,10 +302,10 @@ func (n *Network) records() []record {
 func (w *wire) record() record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := record{from: w.link.from, to: w.to.String(), began: w.began, dropped: w.dropped, events: slices.Clone(w.events)}
+	r := record{from: w.link.from, to: w.to.String(), hosts: [2]string{w.link.from, w.to.name}, began: w.began, dropped: w.dropped, events: slices.Clone(w.events)}
 	for i, e := range r.events {
 		if e.written != nil {
-			r.events[i] = event{at: e.at, side: e.side, text: e.written.String()}
+			r.events[i] = event{at: e.at, side: e.side, text: e.written.String(), data: true}
 		}
 	}
 	// Where both ways take time, what the two ends do in one instant is not cause

@@ -12,6 +12,7 @@ import (
 // other lock is taken.
 type wire struct {
 	net        *Network
+	dialler    *Host
 	link, back *link // from the end that dialled to the other, and back
 	to         target
 	source     netip.Addr // of the end that dialled; none if its host has a name alone
