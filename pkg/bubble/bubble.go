@@ -60,7 +60,7 @@ func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 		endProcess(t)
 	}
 	switch {
-	case report != "" || !r.passed:
+	case report != "", !r.passed && (!r.spared || t.Failed()):
 		t.FailNow()
 	case r.skipped.Load():
 		t.SkipNow()
@@ -98,6 +98,8 @@ type run struct {
 	crash  any    // what synctest.Test panicked with
 	dump   string // the stacks at that moment
 
+	spared bool // what was left belongs to programs that were cut off; written by the watcher
+
 	// Written inside the bubble, and read when it has ended.
 	remains weak.Pointer[remains]
 
@@ -124,8 +126,7 @@ func (r *run) bubble(t *testing.T, body func(*testing.T)) {
 	defer close(r.done)
 	defer func() {
 		if r.crash = recover(); r.crash != nil {
-			dump, _ := dumpAll(nil)
-			r.dump = string(dump)
+			r.dump = lastDump()
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) { r.body(t, body) })

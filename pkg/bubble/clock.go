@@ -42,8 +42,7 @@ func (r *run) stopIfAsked(dump string) {
 // asks to stop the clock.
 func (left *remains) pastLimit() {
 	r := left.r
-	all, _ := dumpAll(nil)
-	dump := string(all)
+	dump := lastDump()
 	r.overtime.Store(&dump)
 	s := newScene(parseStacks(dump), int(r.id.Load()))
 	asleep := len(s.sleepers()) > 0

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/backend-kata/dojo/pkg/internal/lives"
 	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
@@ -15,6 +16,7 @@ type goroutine struct {
 	state   string // as in the header, for example "chan receive"
 	durable bool   // synctest counts this wait as idle
 	bubble  int    // 0 outside of any bubble
+	cutOff  bool   // it belongs to a program that was cut off; known at the end of a bubble
 	frames  []frame
 	sleeps  time.Duration // the argument of time.Sleep; 0 if it is not known
 	creator frame         // the go statement; its fn is "" for the main goroutine
@@ -30,6 +32,14 @@ type frame struct {
 // maxDump bounds the memory for one look: a dump that does not fit ends in the
 // middle of a goroutine, and no verdict is made from it.
 const maxDump = 64 << 20
+
+// lastDump is dumpAll at the end of a bubble, when it matters who is to blame for what
+// is left.
+func lastDump() string {
+	var dump []byte
+	lives.WithLabels(func() { dump, _ = dumpAll(nil) })
+	return string(dump)
+}
 
 // dumpAll returns the stacks of all goroutines as of one instant, since
 // runtime.Stack stops the world. It reports false if they did not fit.
@@ -66,7 +76,7 @@ func parseStacks(dump string) []goroutine {
 
 func parseHeader(header string) goroutine {
 	h := stack.Parse([]byte(header))
-	return goroutine{id: h.ID, state: h.State, durable: h.Durable, bubble: h.Bubble}
+	return goroutine{id: h.ID, state: h.State, durable: h.Durable, bubble: h.Bubble, cutOff: lives.InHeader(header)}
 }
 
 // parseFrames reads pairs of lines, a call and its place.

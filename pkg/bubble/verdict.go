@@ -114,6 +114,7 @@ func newScene(all []goroutine, bubble int) scene {
 	for _, g := range all {
 		machinery := g.calls("testing/synctest.Test") || g.calls(ownPackage+".(*remains).pastLimit") || g.calls(ownPackage+".(*run).mark")
 		switch {
+		case g.cutOff:
 		case g.bubble == bubble && machinery:
 			s.moving = s.moving || g.wait() == runs
 		case g.bubble == bubble:

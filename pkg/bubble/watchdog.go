@@ -78,6 +78,9 @@ func (r *run) conclude() string {
 	switch {
 	case overtime != nil && (r.crash == nil || left): // it ended after all, but late
 		return limitReport(parseStacks(*overtime), id, r.limit)
+	case left && r.returned.Load() && len(newScene(all, id).own) == 0:
+		r.spared = true
+		return ""
 	case left && !r.returned.Load() && !r.skipped.Load():
 		return count(len(newScene(all, id).own), "goroutine was", "goroutines were") + " left over, since the body ended early"
 	case left:

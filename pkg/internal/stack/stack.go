@@ -35,6 +35,7 @@ func Parse(text []byte) Header {
 	number, status, _ := bytes.Cut(bytes.TrimPrefix(line, []byte("goroutine ")), []byte(" ["))
 	h.ID, _ = strconv.Atoi(string(number))
 	if _, n, ok := bytes.Cut(status, []byte(", synctest bubble ")); ok {
+		n, _, _ = bytes.Cut(n, []byte(" ")) // profiler labels may follow
 		h.Bubble, _ = strconv.Atoi(string(n))
 	}
 	state, _, _ := bytes.Cut(status, []byte(", "))

@@ -1,0 +1,105 @@
+// Package simnode crashes machines and starts them again, to test what a service of
+// several nodes does when one of them dies.
+//
+// A program may keep its promises on every disk that a crash can leave, and on every
+// broken network, and still break them where both meet: a node answers and dies, or
+// dies before it has answered, or comes back with half of what it had, while the
+// others go on and the clients ask again. Here a node is a host of package simnet, a
+// disk of package simdisk and a program, and all of it stops at once, at any operation
+// of the disk:
+//
+//	func TestCounter(t *testing.T) {
+//		simnode.Explore(t, func(t *testing.T, c *simnode.Cluster) {
+//			c.Start("a", counter)
+//			c.Start("b", counter)
+//			client := newClient(c.Network.Host("client"), "a", "b")
+//			defer client.CloseIdleConnections()
+//			client.add("first", 1)
+//			c.Note("1 was added")
+//			c.Wait()
+//			for _, name := range []string{"a", "b"} {
+//				if sum := client.count(name); sum != 1 {
+//					t.Errorf("%s counts %d, and 1 was added", name, sum)
+//				}
+//			}
+//		})
+//	}
+//
+// Explore runs the body without a crash, and then once for each node, each operation of
+// its disk, each choice of what survives there, and both ways in which others notice: in
+// silence, as of a machine without power, or by a reset, as of a process that was
+// killed. After that it draws pairs of crashes by lot. A failure tells the story of all
+// nodes side by side. Here the counter answers before it syncs its log. The last line
+// of a failure is the command that makes just this
+// run again:
+//
+//	    test                        a                              b
+//	0s                              starts
+//	0s                              create log
+//	0s                                                             starts
+//	0s                                                             create log
+//	1ms                              sync log
+//	1ms                                                             sync log
+//	2ms  → a the dial fails
+//	2ms                              sync dir .
+//	2ms                                                             sync dir .
+//	4ms  → b POST /add?id=first&n=1
+//	5ms                                                             write log, 8 bytes at 0
+//	5ms                                                             → client 200 OK
+//	8ms  → a POST /add?id=first&n=1
+//	9ms                              lost: write log, 8 bytes at 0
+//	9ms                              → client 200 OK
+//	10ms  1 was added
+//	10ms                              ---- crash, silent ----
+//	1.01s  → a GET /additions
+//	1.01s                              starts again
+//	1.011s                              sync log
+//	1.011s                              → client resets
+//	1.012s                              sync dir .
+//	1.014s  → a GET /additions
+//	1.015s                              → client 200 OK
+//
+// [New] is for a test that crashes a node at a moment of its own choice, by [Node.Crash].
+//
+// # What a crash does
+//
+// The disk takes no further write, and what [simdisk.Disk.Crash] leaves is what the
+// next life starts on. The host is dead to its peers, see [simnet.Host.Crash]. The
+// context of the program ends. What the program asks of its disk and its network from
+// then on is not answered, so that it can do no harm. When the test is over the
+// goroutines that wait for an answer end, and what waits for those is no leak.
+//
+// # Cost
+//
+// A run of three nodes with an HTTP server each and a dozen requests takes about 1 ms,
+// and six times that with -race (BenchmarkRun).
+//
+// # Limits
+//
+// A goroutine of a node that has crashed goes on until it asks its disk or its host for
+// something. So it can still write to memory that it shares with the test or with
+// other nodes: let them share none.
+//
+// A goroutine belongs to the node whose goroutine started it. One that a timer starts,
+// as [time.AfterFunc] does, belongs to nobody, and is a leak if it does not end when
+// disk and host are released.
+//
+// What a node does in one instant is in the order of Go. If the order of a disk's
+// operations differs from run to run, so do the crashes. Give the network and the disk
+// the latency that keeps apart what should be.
+//
+// A program with a bug that takes more than two crashes is not found out. The clock of
+// a node goes on while it is down. A node that is slow, or whose disk fails but lives, is
+// for the faults of simdisk and simnet.
+//
+// # Peers
+//
+// FoundationDB's simulation kills machines in one process and in virtual time, at random
+// (Zhou et al., FoundationDB: A Distributed Unbundled Transactional Key Value Store,
+// SIGMOD 2021). Here the moments are tried in order, as ALICE does for one
+// disk (Pillai et al., All File Systems Are Not Created Equal, OSDI 2014): an
+// operation of the disk is where a crash makes a difference that lasts. The nearest
+// peers in Go are gosim, which rewrites the program under test, and seedfall, which runs
+// it as WebAssembly: both take the program as it is, goroutines included, and draw
+// faults from a seed. Here it is called with the host and the disk that it is to use.
+package simnode
