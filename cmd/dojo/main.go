@@ -41,6 +41,7 @@ type commands struct {
 	Reset    resetCommand    `cmd:"" help:"Start a kata again. What you had is kept aside."`
 	Tag      tagCommand      `cmd:"" help:"Put the build line on files that you added to a kata."`
 	Prove    proveCommand    `cmd:"" help:"Check that katas are whole: stub, reference, mistakes and documents."`
+	Contract contractCommand `cmd:"" help:"List the sentences of a kata's contract, and the mistakes that break each."`
 	New      newCommand      `cmd:"" help:"Make the files of a new kata from a template."`
 	Shipped  shippedCommand  `cmd:"" hidden:"" help:"Copy the clone with its stubs as shipped."`
 }

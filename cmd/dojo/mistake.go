@@ -55,10 +55,26 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 	for _, m := range mistakes {
 		if m.CaughtBy == s.Name && strings.Contains(s.Output, m.Symptom) {
 			d.say(fmt.Sprintf("Step %d fails as it does for those who %s.", s.Number, lowerFirst(strings.TrimSuffix(m.Title, "."))), "", d.screen.Wrap("  ", m.Why))
-			return nil
+			return d.showPromises(k, m)
 		}
 	}
 	d.say(fmt.Sprintf("Step %d fails in a way that none of the %d known mistakes of %s does: this one is new.", s.Number, len(mistakes), k.Name()))
+	return nil
+}
+
+// showPromises prints the sentences of the contract that a mistake breaks.
+func (d *desk) showPromises(k workbook.Kata, m workbook.Mistake) error {
+	promises, err := k.Contract()
+	if err != nil {
+		return err
+	}
+	quote := workbook.NewQuote(promises)
+	for _, words := range m.Breaks {
+		for _, n := range quote.Find(words) {
+			p := promises[n]
+			d.say("", d.screen.Wrap("  ", fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)))
+		}
+	}
 	return nil
 }
 

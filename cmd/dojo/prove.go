@@ -76,8 +76,8 @@ func (d *desk) proveAll(ctx context.Context, katas []workbook.Kata, o prove.Opti
 	whole = true
 	for _, ready := range reports {
 		r := <-ready
-		what := fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %d right designs, %.1f s of work",
-			r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Right, r.Work.Seconds())
+		what := fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %d right designs, %d of %d promises held, %.1f s of work",
+			r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Right, r.Held, r.Promises, r.Work.Seconds())
 		d.showFindings(what, r.Findings)
 		whole = whole && len(r.Findings) == 0
 	}

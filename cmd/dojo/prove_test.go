@@ -137,6 +137,28 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		{"another symptom", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "and is 8") }, `the failure does not say "and is 8"`},
 		{"a symptom of the stub's", func(t *testing.T, b *bench) { b.edit(t, mistake, "and is 7", "was expected to be 3") }, "the stub's failure says"},
 		{"a patch that does not fit", func(t *testing.T, b *bench) { b.edit(t, mistake, "-	return 3", "-	return 33") }, "hunk 1 does not fit the reference"},
+		{"words that the contract does not say", func(t *testing.T, b *bench) {
+			b.edit(t, mistake, "Caught-by", "Breaks: It counts.\nCaught-by")
+		}, `Three.patch
+    it breaks "It counts.", which the contract does not say, or no longer`},
+		{"promises that nothing holds", func(t *testing.T, b *bench) {
+			b.edit(t, mistake, "Caught-by", "Breaks: returns its number.\nCaught-by")
+			b.write(t, "solutions/saga/unheld.txt", "# Remarks.\nA List is generic.\n    a definition\n")
+		}, `solutions/saga/stub.go.txt
+    no mistake breaks line 5, "Max is a limit.": write one, give the reason in unheld.txt, or take the promise back
+    no mistake breaks line 11, "Of makes a list."`},
+		{"promises that are held", func(t *testing.T, b *bench) {
+			b.edit(t, mistake, "Caught-by", "Breaks: returns its number.\nCaught-by")
+			b.write(t, "solutions/saga/unheld.txt", "Max is a limit. A List is generic. Of makes a list.\n    definitions,\n    all three\n")
+		}, ""},
+		{"reasons for nothing", func(t *testing.T, b *bench) {
+			b.edit(t, mistake, "Caught-by", "Breaks: One returns its number.\nCaught-by")
+			b.write(t, "solutions/saga/unheld.txt", "It counts.\n    a joke\nOne returns its number.\n    why not\nMax is a limit.\n")
+		}, `solutions/saga/unheld.txt
+    line 1: the contract does not say "It counts.", or no longer
+    line 3: "One returns its number." is held after all, by Three
+    line 5: there is no reason below "Max is a limit."`},
+		{"a reason without words", func(t *testing.T, b *bench) { b.write(t, "solutions/saga/unheld.txt", "\n  because\n") }, "line 2 is a reason, and there are no words of the contract above it"},
 		{"a figure", func(t *testing.T, b *bench) { b.write(t, "solutions/saga/figures_test.go", figureTest("")) }, ""},
 		{"an old figure", func(t *testing.T, b *bench) {
 			b.write(t, "solutions/saga/figures_test.go", figureTest(`t.Error("saga.csv is not current")`))

@@ -33,6 +33,8 @@ type Report struct {
 	Further  int
 	Mistakes int
 	Right    int           // programs of other designs
+	Promises int           // sentences of the contract
+	Held     int           // of them: those that a mistake breaks, or that have a reason not to be
 	Findings []Finding     // none for a kata that is whole
 	Work     time.Duration // building and running, all told
 }
@@ -123,6 +125,17 @@ func (p *proof) papers() ([]Finding, error) {
 	mistakes, err := p.checkMistakes()
 	if err != nil {
 		return findings, err
+	}
+	held, quotes, err := Contract(k, p.mistakes)
+	if err != nil {
+		return findings, err
+	}
+	findings = append(findings, quotes...)
+	p.report.Promises = len(held)
+	for _, h := range held {
+		if len(h.Mistakes) > 0 || h.Reason != "" {
+			p.report.Held++
+		}
 	}
 	p.right, err = k.Right()
 	p.report.Right = len(p.right)
