@@ -109,7 +109,8 @@ func (n *Node) Crash(f simnet.Fault, number int) *simdisk.Crash {
 	l.self.End()
 	l.crash = l.disk.Crash(number)
 	l.host.Crash(f)
-	l.cancel()
+	// What the end of a context starts is a part of the life too.
+	l.self.Start(context.Background(), func(context.Context) { l.cancel() })
 	n.cluster.tell(n, "---- crash, "+manner(f)+" ----")
 	return l.crash
 }

@@ -67,6 +67,7 @@ func TestGoroutinesOfANodeThatCrashed(t *testing.T) {
 		c := simnode.New(t)
 		n := c.Start("a", func(ctx context.Context, host *simnet.Host, disk *simdisk.Disk) error {
 			go func() { <-make(chan int) }()
+			context.AfterFunc(ctx, func() { <-make(chan int) })
 			go func() {
 				for range time.Tick(time.Minute) {
 					_ = disk.MkdirAll("tick", 0o777)
