@@ -24,6 +24,9 @@ const TimeLimit = 5 * time.Second
 // again that will never answer is to be told of within seconds.
 const longest = time.Hour
 
+// limit is TimeLimit, but for this package's tests.
+var limit = TimeLimit
+
 // replayVariable is the environment variable that has the crashes of the one run to
 // make.
 const replayVariable = "DOJO_CRASH"
@@ -44,7 +47,7 @@ func (r Report) String() string {
 	case r.Exhausted:
 		all = "all there are"
 	case r.OutOfTime:
-		all = fmt.Sprintf("as many as there were in %v", TimeLimit)
+		all = fmt.Sprintf("as many as there were in %v", limit)
 	}
 	return fmt.Sprintf("%d moments for a crash; runs with one crash: %d, %s; with two: %d", r.Moments, r.Single, all, r.Double)
 }
@@ -78,7 +81,7 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, c *Cluster)
 	// One goroutine runs at a time, so that those that wake in the same instant do it
 	// in one order more often.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	x := &exploration{t: t, body: body, deadline: time.Now().Add(TimeLimit)}
+	x := &exploration{t: t, body: body, deadline: time.Now().Add(limit)}
 	if text, ok := os.LookupEnv(replayVariable); ok {
 		p, err := parsePlan(text)
 		if err != nil {

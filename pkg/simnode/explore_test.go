@@ -67,6 +67,7 @@ var programs = map[string]func(t *testing.T){
 	"fails-without-a-crash":    func(t *testing.T) { simnode.Explore(t, func(t *testing.T, _ *simnode.Cluster) { t.Error("it fails") }) },
 	"nothing-to-crash":         func(t *testing.T) { simnode.Explore(t, func(*testing.T, *simnode.Cluster) {}) },
 	"budget":                   budget,
+	"out-of-time":              outOfTime,
 	"panics-on-what-is-left":   panicsOnWhatIsLeft,
 	"returns":                  returns,
 	"crash-by-hand":            crashByHand,
@@ -95,6 +96,12 @@ func doc(t *testing.T) {
 
 func budget(t *testing.T) {
 	simnode.ExploreWithin(t, 8, func(t *testing.T, c *simnode.Cluster) { countsOnce(t, c, flaws{}) })
+	t.Error("shown")
+}
+
+func outOfTime(t *testing.T) {
+	defer simnode.Within(0)()
+	simnode.Explore(t, func(t *testing.T, c *simnode.Cluster) { countsOnce(t, c, flaws{}) })
 	t.Error("shown")
 }
 
@@ -178,6 +185,7 @@ func TestProgram(t *testing.T) {
 	if name == "" {
 		t.Skip("TestPrograms runs it in a process of its own")
 	}
+	defer simnode.Within(time.Hour)() // a busy machine finds what a quiet one does
 	programs[name](t)
 }
 

@@ -19,6 +19,7 @@ func inBubble(t *testing.T, body func(t *testing.T)) {
 
 // The right counter passes, and every single crash is tried.
 func TestRightCounter(t *testing.T) {
+	defer simnode.Within(time.Hour)()
 	r := counts(t, flaws{})
 	if !r.Exhausted || r.Single < 200 || r.Double == 0 || r.Moments < 30 {
 		t.Errorf("the report is %v", r)
@@ -89,6 +90,7 @@ func TestGoroutinesOfANodeThatCrashed(t *testing.T) {
 // A crash comes before an operation if the node did something on the network since the
 // one before; otherwise it is the same as after that.
 func TestMoments(t *testing.T) {
+	defer simnode.Within(time.Hour)()
 	r := simnode.Explore(t, func(t *testing.T, c *simnode.Cluster) {
 		if _, err := c.Network.Host("test").Listen("tcp", ":80"); err != nil {
 			t.Error(err)
