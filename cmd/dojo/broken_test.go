@@ -91,7 +91,7 @@ func clone(t *testing.T) *bench {
 	b.write(t, "solutions/breaker/breaker.go", strings.Replace(goodStub, "!solutions", "solutions", 1))
 	b.write(t, "solutions/breaker/hints.md", "## TestFirst\n\n### 1\n\nThink of one.\n\n### 2\n\nIt is one.\n")
 	b.write(t, "solutions/breaker/tests.sum", workbook.Sum([]byte(tests))+"  breaker_test.go\n")
-	for _, pkg := range []string{"bubble", "internal/stack"} {
+	for _, pkg := range []string{"bubble", "internal/lives", "internal/race", "internal/stack"} {
 		folder := filepath.Join("pkg", filepath.FromSlash(pkg))
 		if err := os.CopyFS(filepath.Join(root, folder), packageFiles{os.DirFS(filepath.Join(book.Root, folder))}); err != nil {
 			t.Fatal(err)
