@@ -24,6 +24,9 @@ import (
 func Handler(h http.Handler, request func(ctx context.Context, n int) *http.Request) Send {
 	return func(ctx context.Context, n int) error {
 		r := request(ctx, n)
+		if r == nil {
+			return errors.New("no request was made: the function given to Handler returned nil")
+		}
 		if r.Body == nil {
 			r = r.WithContext(r.Context()) // a copy: the caller may give out one request twice
 			r.Body = http.NoBody

@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/loadgen"
 )
 
@@ -82,4 +84,21 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("Retry-After %q: got %+v, want a pause of %v: %s", tt.value, refused, tt.want, tt.why)
 		}
 	}
+}
+
+// What panics outside of the handler fails its request alone, too.
+func TestSendThatPanics(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		r := loadgen.Open{Arrivals: loadgen.Steady(3, time.Second).Even()}.Run(t.Context(), func(_ context.Context, n int) error {
+			_ = []int{0, 1}[n]
+			return nil
+		})
+		noRequest := loadgen.Handler(http.NotFoundHandler(), func(context.Context, int) *http.Request { return nil })
+		if err := noRequest(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "returned nil") {
+			t.Errorf("a request that is nil: %v", err)
+		}
+		if len(r.Errors) != 1 || !strings.HasPrefix(r.Errors[0].Text, "send panicked: runtime error: index out of range [2] with length 2 (at handler_test.go:") {
+			t.Errorf("the errors are %v", r.Errors)
+		}
+	})
 }

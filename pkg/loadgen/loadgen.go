@@ -73,6 +73,7 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -84,7 +85,7 @@ var ErrRefused = errors.New("refused")
 
 // Send makes request number n, counted from 0, and returns when it is
 // answered. It is called on a goroutine of its own for each request, many at a
-// time. The context is that of Run.
+// time. The context is that of Run. A panic fails the request alone.
 type Send func(ctx context.Context, n int) error
 
 // Open is load that does not wait for answers. The zero value sends nothing.
@@ -122,7 +123,7 @@ func (o Open) Run(ctx context.Context, send Send) *Report {
 		number := n
 		n++
 		r.sent(due)
-		requests.Go(func() { r.answered(due, send(ctx, number)) })
+		requests.Go(func() { r.answered(due, attempt(ctx, send, number)) })
 	}
 	requests.Wait()
 	return r.done()
@@ -156,7 +157,7 @@ func (c Closed) Run(ctx context.Context, send Send) *Report {
 					return
 				}
 				r.sent(at)
-				r.answered(at, send(ctx, n))
+				r.answered(at, attempt(ctx, send, n))
 				if c.Think > 0 && !sleep(ctx, alarm, c.Think) {
 					return
 				}
@@ -165,6 +166,16 @@ func (c Closed) Run(ctx context.Context, send Send) *Report {
 	}
 	clients.Wait()
 	return r.done()
+}
+
+// attempt calls send and turns a panic into an error.
+func attempt(ctx context.Context, send Send, n int) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("send panicked: %v%s", v, panicPlace())
+		}
+	}()
+	return send(ctx, n)
 }
 
 // sleep waits and reports whether ctx is still alive. The alarm's channel is

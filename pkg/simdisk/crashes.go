@@ -1,6 +1,7 @@
 package simdisk
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -37,7 +38,7 @@ type Crashes struct {
 	Budget int
 
 	// Only is the number of the one crash to check, to see a failure again. 0
-	// means all. If there is no such crash, none is checked.
+	// means all. If there is no such crash, none is checked, and Test fails.
 	Only int
 }
 
@@ -65,7 +66,7 @@ type Crash struct {
 type Summary struct {
 	Operations int  // in the workload; a crash can come before the first and after each
 	Points     int  // moments at which the disk crashed
-	Disks      int  // that were checked; they differ in content or in what was noted before
+	Disks      int  // that were checked, one at most with Only; they differ in content or in what was noted before
 	All        bool // whether there are no others, by the model
 }
 
@@ -94,8 +95,14 @@ func (x Crashes) Explore() (Summary, error) {
 	d.look()
 	first := len(d.ops)
 	d.mu.Unlock()
+	if x.Workload == nil || x.Check == nil {
+		return Summary{}, errors.New("simdisk: Workload and Check must be given")
+	}
 	if err := x.Workload(d); err != nil {
 		return Summary{}, fmt.Errorf("the workload failed, before any crash: %w\n\n%s", err, list(d.Ops()))
+	}
+	if x.Disk == nil && len(d.Ops()) == 0 { // a program that starts on a disk of before may have nothing to do
+		return Summary{}, errors.New("simdisk: nothing was tried, since the workload did nothing on its disk: let it use the one that it is given")
 	}
 	return x.explore(d, first)
 }
@@ -107,6 +114,7 @@ type exploration struct {
 	ops     []Op
 	atoms   []*atom
 	left    int // of the budget
+	number  int // of the disk
 	seen    map[uint64]bool
 	summary Summary
 }
@@ -127,7 +135,7 @@ func (x Crashes) explore(d *Disk, first int) (Summary, error) {
 	// the end for those that could use more.
 	for least := min(2, e.left); len(points) > 0; least = 0 {
 		var more []int
-		before := e.summary.Disks
+		before := e.number
 		for i, op := range points {
 			all, err := e.crash(op, max(least, e.left/(len(points)-i)))
 			if err != nil {
@@ -138,7 +146,7 @@ func (x Crashes) explore(d *Disk, first int) (Summary, error) {
 			}
 		}
 		points = more
-		if e.left <= 0 || e.summary.Disks == before {
+		if e.left <= 0 || e.number == before {
 			break
 		}
 	}
@@ -179,8 +187,12 @@ func (e *exploration) crash(op, quota int) (all bool, err error) {
 		quota--
 		e.left--
 		e.seen[digest] = true
+		e.number++
+		if e.Only != 0 && e.Only != e.number {
+			continue
+		}
 		e.summary.Disks++
-		if err := e.check(&Crash{Disk: e.disk.restart(root), Notes: notes, Number: e.summary.Disks, before: before, point: p, choice: c}); err != nil {
+		if err := e.check(&Crash{Disk: e.disk.restart(root), Notes: notes, Number: e.number, before: before, point: p, choice: c}); err != nil {
 			return false, err
 		}
 	}
@@ -204,9 +216,6 @@ func (d *Disk) restart(root *inode) *Disk {
 
 // check calls Check, and adds the story to its error.
 func (e *exploration) check(c *Crash) (err error) {
-	if e.Only != 0 && e.Only != c.Number {
-		return nil
-	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n\n%s", v, stack.OfPanic("simdisk.(*exploration).check"))

@@ -388,3 +388,19 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// An exploration of nothing is no green.
+func TestNothingToTry(t *testing.T) {
+	for name, x := range map[string]simdisk.Crashes{
+		"the workload did nothing on its disk": {Workload: func(*simdisk.Disk) error { return nil }, Check: nothingWrong},
+		"Workload and Check must be given":     {Workload: bookings(1)},
+	} {
+		if _, err := x.Explore(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("got %v, want an error that says %q", err, name)
+		}
+	}
+	d := &simdisk.Disk{}
+	if _, err := (simdisk.Crashes{Disk: d, Workload: func(*simdisk.Disk) error { return nil }, Check: nothingWrong}).Explore(); err != nil {
+		t.Errorf("a program that starts on a disk of before may do nothing: %v", err)
+	}
+}

@@ -33,8 +33,10 @@ type Disk struct {
 	// Latency says how long an operation takes. The disk serves one operation
 	// after another, in the order in which they came, and those that take no
 	// time do not wait for it: they are served by the page cache. In a bubble of
-	// testing/synctest the time is virtual, elsewhere it is real. Nil means that
-	// nothing takes time.
+	// testing/synctest the time is virtual, elsewhere it is real. A bubble's clock stands
+	// still while a goroutine waits for a lock: code that holds one over an operation that
+	// takes time, as many logs do over a sync, hangs there as soon as another wants the
+	// lock. Nil means that nothing takes time.
 	Latency func(Op) time.Duration
 
 	// Done is told of each operation that is kept in the record, as [Disk.Ops] has it,

@@ -17,7 +17,7 @@ func (h *Host) Client() *http.Client { return &http.Client{Transport: h.Transpor
 // Transport returns an [http.Transport] that dials from this host. Like
 // [http.DefaultTransport] it gives up a dial after 30 s, and closes idle
 // connections after 90 s. A dial goes on when the request that it was for has
-// given up, as always with net/http, so before the bubble ends let it end.
+// given up, as always with net/http; CloseIdleConnections ends it.
 func (h *Host) Transport() *http.Transport {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)

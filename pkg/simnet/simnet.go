@@ -159,7 +159,7 @@ func (n *Network) alter(l *link, f func(conditions) conditions) (was, is conditi
 func (n *Network) now() time.Duration {
 	t, ok := n.clock()
 	if !ok {
-		panic("simnet: the network was used both inside and outside a bubble, which have different clocks")
+		panic("simnet: the network was used both inside and outside a bubble, which have different clocks: make it and its servers in the body of the bubble")
 	}
 	return t
 }

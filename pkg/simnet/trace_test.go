@@ -211,7 +211,7 @@ func TestTwoClocks(t *testing.T) {
 	n.Fail("a", "b", simnet.Reset)
 	bubble.Run(t, func(t *testing.T) {
 		defer func() {
-			if got := fmt.Sprint(recover()); got != "simnet: the network was used both inside and outside a bubble, which have different clocks" {
+			if got := fmt.Sprint(recover()); got != "simnet: the network was used both inside and outside a bubble, which have different clocks: make it and its servers in the body of the bubble" {
 				t.Errorf("a network with two clocks panics with %s", got)
 			}
 		}()

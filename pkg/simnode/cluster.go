@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 	"github.com/backend-kata/dojo/pkg/simdisk"
 	"github.com/backend-kata/dojo/pkg/simnet"
 )
@@ -29,8 +30,8 @@ type Cluster struct {
 	// packet takes 1 ms unless the test says otherwise.
 	Network *simnet.Network
 
-	// Latency is that of the nodes' disks, see [simdisk.Disk]. Nil means that a sync
-	// takes 1 ms and that nothing else takes time.
+	// Latency is that of the nodes' disks, see [simdisk.Disk], where it also says what a
+	// lock that is held over a sync makes of it. Nil means that nothing takes time.
 	Latency func(simdisk.Op) time.Duration
 
 	// Downtime is how long a node is down that an exploration has crashed. 0 means
@@ -51,11 +52,14 @@ type Cluster struct {
 	changed  sync.Cond     // down has become less
 }
 
-// New returns a cluster for the body of a bubble. When the body is over the nodes'
+// New returns a cluster for the body of a bubble, and must be called there. When the body is over the nodes'
 // contexts end, and the test fails if a program does not return within a minute. If
 // the test failed, the story is logged.
 func New(t *testing.T) *Cluster {
 	t.Helper()
+	if stack.Self().Bubble == 0 {
+		t.Fatal("simnode.New was called outside a bubble: call it in the body of bubble.Run")
+	}
 	c := newCluster(t, nil)
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -29,35 +29,33 @@
 // its disk, each choice of what survives there, and both ways in which others notice: in
 // silence, as of a machine without power, or by a reset, as of a process that was
 // killed. After that it draws pairs of crashes by lot. A failure tells the story of all
-// nodes side by side. Here the counter answers before it syncs its log. The last line
-// of a failure is the command that makes just this
-// run again:
+// nodes side by side, and its last line is the command that makes just this run again. Here
+// the counter answers before it syncs its log:
 //
-//	    test                        a                              b
-//	0s                              starts
-//	0s                              create log
-//	0s                                                             starts
-//	0s                                                             create log
-//	1ms                              sync log
-//	1ms                                                             sync log
-//	2ms  → a the dial fails
-//	2ms                              sync dir .
-//	2ms                                                             sync dir .
-//	4ms  → b POST /add?id=first&n=1
-//	5ms                                                             write log, 8 bytes at 0
-//	5ms                                                             → client 200 OK
-//	8ms  → a POST /add?id=first&n=1
-//	9ms                              lost: write log, 8 bytes at 0
-//	9ms                              → client 200 OK
-//	10ms  1 was added
-//	10ms                              ---- crash, silent ----
-//	1.01s  → a GET /additions
-//	1.01s                              starts again
-//	1.011s                              sync log
-//	1.011s                              → client resets
-//	1.012s                              sync dir .
-//	1.014s  → a GET /additions
-//	1.015s                              → client 200 OK
+//	        test                        a                              b
+//	    0s                              starts
+//	    0s                              create log
+//	    0s                              sync log
+//	    0s                              sync dir .
+//	    0s                                                             starts
+//	    0s                                                             create log
+//	    0s                                                             sync log
+//	    0s                                                             sync dir .
+//	   2ms  → a POST /add?id=first&n=1
+//	   3ms                              lost: write log, 8 bytes at 0
+//	   3ms                              → client 200 OK
+//	   6ms  → b POST /add?id=first&n=1
+//	   7ms                                                             write log, 8 bytes at 0
+//	   7ms                                                             → client 200 OK
+//	   8ms  1 was added
+//	   8ms                              ---- crash, silent ----
+//	1.008s  → a GET /additions
+//	1.008s                              starts again
+//	1.008s                              sync log
+//	1.008s                              sync dir .
+//	1.009s                              → client resets
+//	1.012s  → a GET /additions
+//	1.013s                              → client 200 OK
 //
 // [New] is for a test that crashes a node at a moment of its own choice, by [Node.Crash].
 //
@@ -86,7 +84,12 @@
 //
 // What a node does in one instant is in the order of Go. If the order of a disk's
 // operations differs from run to run, so do the crashes. Give the network and the disk
-// the latency that keeps apart what should be.
+// the latency that keeps apart what should be. But virtual time stands still while a
+// goroutine waits for a lock: if the holder waits for an answer or for a disk with a
+// latency meanwhile, the bubble says so and the test fails.
+//
+// What a program has started ends by its context when the test is over, and not by a
+// time-out: the clock stands still once the body has returned.
 //
 // A program with a bug that takes more than two crashes is not found out. The clock of
 // a node goes on while it is down. A node that is slow, or whose disk fails but lives, is

@@ -69,7 +69,7 @@ func (r Report) String() string {
 // A run fails if it takes more than an hour of virtual time. The body starts the nodes, does what is to be interrupted from hosts of its own,
 // calls Wait, and checks. It has to be deterministic, or the crashes differ from run
 // to run. If the environment variable DOJO_CRASH is set, Explore makes just that run,
-// as a failure prints it.
+// as a failure prints it, and fails if its crashes do not come.
 func Explore(t *testing.T, body func(t *testing.T, c *Cluster)) Report {
 	t.Helper()
 	return ExploreWithin(t, Budget, body)
@@ -82,13 +82,17 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, c *Cluster)
 	// in one order more often.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	x := &exploration{t: t, body: body, deadline: time.Now().Add(limit)}
-	if text, ok := os.LookupEnv(replayVariable); ok {
+	if text := os.Getenv(replayVariable); text != "" {
 		p, err := parsePlan(text)
 		if err != nil {
 			t.Fatalf("simnode: %s: %v", replayVariable, err)
 		}
 		x.left = 1
 		x.run(p)
+		if came := p.came(); len(came) < len(p) {
+			t.Fatalf("simnode: of the crashes of %s=%s these came: %s; the nodes did not do what they did when it was printed, so explore again",
+				replayVariable, p, came)
+		}
 		return Report{}
 	}
 	x.left = budget

@@ -152,9 +152,6 @@ func (n *Node) stop() {
 // attend counts what the disk of a life does, and crashes the node as planned.
 func (n *Node) attend(l *life) {
 	l.disk.Latency = n.cluster.Latency
-	if l.disk.Latency == nil {
-		l.disk.Latency = oneMillisecondASync
-	}
 	l.disk.Fault = func(op simdisk.Op) error {
 		if changes(op) {
 			n.at(before, n.count(l, &n.asks))
@@ -167,13 +164,6 @@ func (n *Node) attend(l *life) {
 			n.at(after, n.count(l, &n.dones))
 		}
 	}
-}
-
-func oneMillisecondASync(op simdisk.Op) time.Duration {
-	if op.Kind == simdisk.OpSync || op.Kind == simdisk.OpSyncDir {
-		return time.Millisecond
-	}
-	return 0
 }
 
 // changes reports whether an operation changes what a crash can leave.

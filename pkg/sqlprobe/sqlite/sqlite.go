@@ -21,6 +21,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 	sqlite3driver "github.com/ncruces/go-sqlite3/driver"
@@ -30,14 +31,16 @@ import (
 )
 
 // New returns a probe for the database that name means to the driver, such as
-// "file:/shop?vfs=memdb", which lives in memory while a connection to it is open. What is
-// given as setup runs on every new connection.
+// "file:/shop?vfs=memdb", which lives in memory while a connection to it is open. The
+// probe keeps one of its own from the first on until the [sql.DB] is closed, so that the
+// database outlives a fault that loses a connection. What is given as setup runs on every
+// new connection but that one.
 func New(name string, setup ...func(*sqlite3.Conn) error) (*sqlprobe.Probe, error) {
 	c, err := (&sqlite3driver.SQLite{}).OpenConnector(name)
 	if err != nil {
 		return nil, err
 	}
-	return sqlprobe.New(connector{c, setup}, Steps), nil
+	return sqlprobe.New(&connector{Connector: c, setup: setup}, Steps), nil
 }
 
 // Steps is a [sqlprobe.Meter]: the steps that a prepared statement of the driver has
@@ -65,9 +68,37 @@ type connector struct {
 	driver.Connector
 
 	setup []func(*sqlite3.Conn) error
+
+	mu     sync.Mutex
+	keeper driver.Conn // it keeps the database alive
 }
 
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+// keep opens the connection that nobody uses.
+func (c *connector) keep(ctx context.Context) (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.keeper == nil {
+		c.keeper, err = c.Connector.Connect(ctx)
+	}
+	return err
+}
+
+// Close is called when the [sql.DB] is closed.
+func (c *connector) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.keeper == nil {
+		return nil
+	}
+	keeper := c.keeper
+	c.keeper = nil
+	return keeper.Close()
+}
+
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := c.keep(ctx); err != nil {
+		return nil, err
+	}
 	dc, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err

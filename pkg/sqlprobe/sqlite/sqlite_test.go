@@ -179,3 +179,27 @@ func TestDriverExtras(t *testing.T) {
 		t.Errorf("an argument of the driver's own type was expected to arrive, got %v and %v", blob, err)
 	}
 }
+
+// The database outlives the only connection, as one on a server does.
+func TestDatabaseOutlivesALostConnection(t *testing.T) {
+	db, probe := open(t)
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("CREATE TABLE t (a)"); err != nil {
+		t.Fatal(err)
+	}
+	probe.Inject(sqlprobe.Fault{Pattern: "^COMMIT", Times: 1, Err: sqlprobe.ErrAnswerLost})
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("INSERT INTO t VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); !errors.Is(err, sqlprobe.ErrAnswerLost) {
+		t.Errorf("Commit returned %v", err)
+	}
+	var rows int
+	if err := db.QueryRow("SELECT count(*) FROM t").Scan(&rows); err != nil || rows != 1 {
+		t.Errorf("after a COMMIT whose answer was lost there are %d rows, %v, want the one", rows, err)
+	}
+}
