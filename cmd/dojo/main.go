@@ -43,6 +43,7 @@ type commands struct {
 	Prove    proveCommand    `cmd:"" help:"Check that katas are whole: stub, reference, mistakes and documents."`
 	Contract contractCommand `cmd:"" help:"List the sentences of a kata's contract, and the mistakes that break each."`
 	New      newCommand      `cmd:"" help:"Make the files of a new kata from a template."`
+	Ship     shipCommand     `cmd:"" help:"Make the stub of today the one that is shipped."`
 	Shipped  shippedCommand  `cmd:"" hidden:"" help:"Copy the clone with its stubs as shipped."`
 }
 

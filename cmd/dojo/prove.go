@@ -12,7 +12,7 @@ import (
 )
 
 type proveCommand struct {
-	Katas []string `arg:"" optional:"" help:"The katas; without any, all that are here and the documents that list them."`
+	Katas []string `arg:"" optional:"" help:"The katas; without any, all that are here."`
 	Fix   bool     `help:"Write what can be generated, and make patches fit the reference of today."`
 	Runs  int      `default:"1" help:"How often the reference runs on each number of processors, and each mistake and right program at all. With more than 3, mistakes too always run with -race; else only those that a plain run does not catch."`
 }
@@ -41,14 +41,14 @@ func (c proveCommand) Run(ctx context.Context, d *desk) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Katas) == 0 {
-		findings, err := prove.Clone(d.book, c.Fix)
-		if err != nil {
-			return err
-		}
-		d.showFindings("documents", findings)
-		whole = whole && len(findings) == 0
+	findings, err := prove.Clone(d.book, c.Fix)
+	if err != nil {
+		return err
 	}
+	if len(c.Katas) == 0 || len(findings) > 0 {
+		d.showFindings("documents", findings)
+	}
+	whole = whole && len(findings) == 0
 	d.say(fmt.Sprintf("%d katas proved in %.0f s", len(katas), time.Since(start).Seconds()))
 	if !whole {
 		return errRed

@@ -62,7 +62,16 @@ func (d *desk) showDiff(k workbook.Kata) error {
 	if err != nil {
 		return fmt.Errorf("the reference of %s cannot be read: %w", k.Name(), err)
 	}
-	diff := patch.Between(k.Rel(k.Stub()), k.Rel(k.Reference()), string(mine), string(reference))
+	d.sayDiff(patch.Between(k.Rel(k.Stub()), k.Rel(k.Reference()), string(mine), string(reference)))
+	further, err := k.Further()
+	for _, path := range further {
+		d.say("", "You also have "+k.Rel(path)+", which the reference does without.")
+	}
+	return err
+}
+
+// sayDiff prints a unified diff in its colours.
+func (d *desk) sayDiff(diff string) {
 	for line := range strings.Lines(diff) {
 		line = strings.TrimRight(line, "\n")
 		switch {
@@ -75,9 +84,4 @@ func (d *desk) showDiff(k workbook.Kata) error {
 		}
 		d.say(line)
 	}
-	further, err := k.Further()
-	for _, path := range further {
-		d.say("", "You also have "+k.Rel(path)+", which the reference does without.")
-	}
-	return err
 }

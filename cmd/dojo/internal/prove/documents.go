@@ -163,10 +163,10 @@ func hints(k workbook.Kata, steps []workbook.Step) []Finding {
 	return findings
 }
 
-// checkAPI finds what stub and reference do not both export.
-func checkAPI(k workbook.Kata) []Finding {
+// checkAPI finds what a stub and the reference do not both export.
+func checkAPI(k workbook.Kata, stub string) []Finding {
 	var apis []map[string]string
-	for _, path := range []string{k.ShippedStub(), k.Reference()} {
+	for _, path := range []string{stub, k.Reference()} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return []Finding{found(k, path, "it cannot be read: %v", err)}
@@ -177,9 +177,11 @@ func checkAPI(k workbook.Kata) []Finding {
 		}
 		apis = append(apis, api)
 	}
-	var findings []Finding
-	for _, difference := range workbook.Differences(apis[0], apis[1]) {
-		findings = append(findings, found(k, k.Reference(), "stub and reference export different things: %s", difference))
+	differences := workbook.Differences(apis[0], apis[1])
+	if len(differences) == 0 {
+		return nil
 	}
-	return findings
+	f := found(k, stub, "it and %s export different things; from the one to the other:", k.Rel(k.Reference()))
+	f.Output = differences
+	return []Finding{f}
 }

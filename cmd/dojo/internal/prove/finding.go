@@ -37,17 +37,30 @@ func (f Finding) with(e testrun.Explanation) Finding {
 	return f
 }
 
-// byFile puts findings of one file together, those of code first.
-func byFile(findings []Finding) []Finding {
+// byFile puts findings of one file together, those of code first, in the order
+// in which CONTRIBUTING.md has a kata made.
+func byFile(k workbook.Kata, findings []Finding) []Finding {
 	slices.SortStableFunc(findings, func(x, y Finding) int {
-		return cmp.Or(isPaper(x.File)-isPaper(y.File), strings.Compare(x.File, y.File))
+		return cmp.Or(turn(k, x.File)-turn(k, y.File), strings.Compare(x.File, y.File))
 	})
 	return findings
 }
 
-func isPaper(file string) int {
-	if filepath.Ext(file) == ".md" {
+func turn(k workbook.Kata, file string) int {
+	paper := filepath.Ext(file) == ".md"
+	switch {
+	case file == k.Rel(k.ShippedStub()), file == k.Rel(k.Stub()):
+		return 0
+	case strings.HasPrefix(file, "kata/") && !paper:
 		return 1
+	case file == k.Rel(k.Reference()):
+		return 2
+	case !paper:
+		return 3
+	case file == k.Rel(k.Readme()):
+		return 4
+	case file == k.Rel(k.HintsFile()):
+		return 5
 	}
-	return 0
+	return 6
 }

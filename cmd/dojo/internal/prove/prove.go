@@ -56,7 +56,7 @@ func New(tools *testrun.Toolchain, o Options, parallel int) *Prover {
 func (p *Prover) Kata(ctx context.Context, k workbook.Kata) (Report, error) {
 	proof := &proof{Prover: p, kata: k, report: Report{Kata: k}}
 	findings, err := proof.all(ctx)
-	proof.report.Findings = byFile(findings)
+	proof.report.Findings = byFile(k, proof.anotherStub(findings))
 	return proof.report, err
 }
 
@@ -121,25 +121,24 @@ func (p *proof) papers() ([]Finding, error) {
 	if err != nil {
 		return findings, err
 	}
-	findings = slices.Concat(findings, p.checkSteps(), checkSizes(k), checkAPI(k), hints(k, p.steps), answerPage(k))
+	if p.right, err = k.Right(); err != nil {
+		return findings, err
+	}
+	p.report.Right = len(p.right)
+	findings = slices.Concat(findings, p.checkSteps(), checkStepCode(k), checkBuildLines(k, p.right), checkSizes(k), checkAPI(k, k.ShippedStub()), hints(k, p.steps), answerPage(k))
 	mistakes, err := p.checkMistakes()
+	findings = append(findings, mistakes...)
 	if err != nil {
 		return findings, err
 	}
 	held, quotes, err := Contract(k, p.mistakes)
-	if err != nil {
-		return findings, err
-	}
-	findings = append(findings, quotes...)
 	p.report.Promises = len(held)
 	for _, h := range held {
 		if len(h.Mistakes) > 0 || h.Reason != "" {
 			p.report.Held++
 		}
 	}
-	p.right, err = k.Right()
-	p.report.Right = len(p.right)
-	return append(findings, mistakes...), err
+	return append(findings, quotes...), err
 }
 
 // generated checks, or writes, the files that are made from others.
@@ -168,7 +167,7 @@ func (p *proof) checkMistakes() ([]Finding, error) {
 	}
 	var findings []Finding
 	if len(paths) < 3 {
-		findings = append(findings, found(k, k.MistakesDir(), "there are %d mistakes, want 3 at least", len(paths)))
+		findings = append(findings, found(k, k.MistakesDir(), "mistakes: there are %d, want 3 at least", len(paths)))
 	}
 	p.report.Mistakes = len(paths)
 	for _, path := range paths {
@@ -179,6 +178,7 @@ func (p *proof) checkMistakes() ([]Finding, error) {
 		}
 		if !slices.ContainsFunc(p.steps, func(s workbook.Step) bool { return s.Name == m.CaughtBy }) {
 			findings = append(findings, found(k, path, "Caught-by names %s, which is no step", m.CaughtBy))
+			continue // all else that a run finds would say the same
 		}
 		if len(m.Breaks) > 2 {
 			findings = append(findings, found(k, path, "it breaks %d sentences of the contract, want 2 at most: make two mistakes of it", len(m.Breaks)))
@@ -207,6 +207,9 @@ func (p *proof) checkSteps() []Finding {
 				find("%s stands after a TestFurther, and steps come first", s.Name)
 			}
 		}
+		if strings.Contains(s.Name, "_") {
+			find("%s has an underscore: steps are named TestWhatHappens", s.Name)
+		}
 		if s.Title == "" {
 			find("%s has no comment: its first sentence is the step's title", s.Name)
 		}
@@ -215,10 +218,10 @@ func (p *proof) checkSteps() []Finding {
 		}
 	}
 	if n := p.report.Steps; n < 5 || n > 7 {
-		find("there are %d steps, want 5 to 7", n)
+		find("steps: there are %d, want 5 to 7", n)
 	}
 	if n := p.report.Further; n > 4 {
-		find("there are %d further steps, want 4 at most", n)
+		find("further steps: there are %d, want 4 at most", n)
 	}
 	return findings
 }

@@ -112,21 +112,7 @@ func (p *proof) stub(ctx context.Context) (findings []Finding, results []testrun
 	}
 	defer binary.Close()
 	results, err = binary.Run(ctx, testrun.Options{Steps: p.names(), Limit: stepLimit})
-	for _, r := range results {
-		find := func(format string, args ...any) {
-			findings = append(findings, found(p.kata, path, format, args...).with(testrun.Explain(p.kata, r)))
-		}
-		switch {
-		case !r.Red():
-			findings = append(findings, found(p.kata, path, "it passes %s: begin with a claim that it cannot meet", r.Step))
-		case r.Died || strings.Contains(r.Output, "\npanic: "):
-			find("it takes the process with it at %s", r.Step)
-		case strings.Contains(r.Output, "WARNING: DATA RACE"):
-			find("it has a data race at %s", r.Step)
-		case len(strings.Fields(testrun.Explain(p.kata, r).Lines[0])) < 4:
-			find("its failure at %s is not in words", r.Step)
-		}
-	}
+	findings = p.stubFindings(path, results)
 	return findings, results, err
 }
 

@@ -3,7 +3,6 @@ package prove
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"unicode/utf8"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
@@ -27,7 +26,7 @@ func checkSizes(k workbook.Kata) []Finding {
 		most int
 	}{
 		{k.Tests(), mostSteps},
-		{filepath.Join(k.Dir(), "helpers_test.go"), mostHelpers},
+		{helpersFile(k), mostHelpers},
 		{k.Reference(), mostReference},
 	} {
 		text, err := os.ReadFile(file.path)

@@ -13,7 +13,7 @@ type Mistake struct {
 	Path     string // of its file
 	Slug     string // its file's name without the ending
 	Title    string
-	Why      string
+	Why      string   // the story; one that is there for its sentence alone has none
 	Breaks   []string // sentences of the contract that it does not keep, as they stand there
 	CaughtBy string   // the step that it turns red first
 	Symptom  string   // words of that failure that no other mistake causes
@@ -54,40 +54,56 @@ func (k Kata) MistakePaths() ([]string, error) {
 	return paths, nil
 }
 
-// Mistakes reads all of the kata's mistakes, by file name.
+// Mistakes reads all of the kata's mistakes: those that tempt first, which have
+// a story, and then those that are there for their sentence alone; each by file
+// name.
 func (k Kata) Mistakes() ([]Mistake, error) {
 	paths, err := k.MistakePaths()
 	if err != nil {
 		return nil, err
 	}
-	var mistakes []Mistake
+	var tempting, others []Mistake
 	for _, path := range paths {
 		m, err := k.ReadMistake(path)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("%s: %w", k.Rel(path), err)
+		case m.Why != "":
+			tempting = append(tempting, m)
+		default:
+			others = append(others, m)
 		}
-		mistakes = append(mistakes, m)
 	}
-	return mistakes, nil
+	return append(tempting, others...), nil
 }
 
-// ParseMistake reads a mistake's preface and patch. A line that starts with
-// white space continues the one before.
+// ParseMistake reads a mistake's preface and patch.
 func ParseMistake(text string) (Mistake, error) {
 	start := strings.Index("\n"+text, "\n--- ")
 	if start < 0 {
 		return Mistake{}, fmt.Errorf("there is no patch: a line that starts with --- opens it")
 	}
-	m := Mistake{Patch: text[start:]}
+	m, err := ParsePreface(text[:start])
+	if err != nil {
+		return Mistake{}, err
+	}
+	m.Patch = text[start:]
+	return m, m.whole()
+}
+
+// ParsePreface reads a mistake's preface, which may lack fields. A line that
+// starts with white space continues the one before.
+func ParsePreface(text string) (Mistake, error) {
+	var m Mistake
 	fields := map[string]*string{"Title": &m.Title, "Why": &m.Why, "Caught-by": &m.CaughtBy, "Symptom": &m.Symptom}
 	var field *string
-	for line := range strings.Lines(text[:start]) {
+	for line := range strings.Lines(text) {
 		name, value, ok := strings.Cut(line, ":")
 		switch {
 		case strings.TrimSpace(line) == "":
 			field = nil
 		case field != nil && (line[0] == ' ' || line[0] == '\t'):
-			*field += " " + strings.TrimSpace(line)
+			*field = strings.TrimSpace(*field + " " + strings.TrimSpace(line))
 		case ok && name == "Breaks":
 			m.Breaks = append(m.Breaks, strings.TrimSpace(value))
 			field = &m.Breaks[len(m.Breaks)-1]
@@ -98,19 +114,38 @@ func ParseMistake(text string) (Mistake, error) {
 			return Mistake{}, fmt.Errorf("%q is none of Title, Why, Breaks, Caught-by and Symptom", strings.TrimSpace(line))
 		}
 	}
-	for _, name := range []string{"Title", "Why", "Caught-by", "Symptom"} {
-		if *fields[name] == "" {
-			return Mistake{}, fmt.Errorf("the preface has no %s", name)
-		}
-	}
+	m.Breaks = slices.DeleteFunc(m.Breaks, func(sentence string) bool { return sentence == "" })
 	return m, nil
 }
 
-// Text returns the mistake as its file holds it.
-func (m Mistake) Text() string {
-	var breaks strings.Builder
-	for _, sentence := range m.Breaks {
-		fmt.Fprintf(&breaks, "Breaks: %s\n", sentence)
+// whole says what the preface lacks.
+func (m Mistake) whole() error {
+	for _, field := range []struct{ name, value string }{
+		{"Title", m.Title},
+		{"Why, nor a sentence that it Breaks", m.Why + strings.Join(m.Breaks, "")},
+		{"Caught-by", m.CaughtBy},
+		{"Symptom", m.Symptom},
+	} {
+		if field.value == "" {
+			return fmt.Errorf("the preface has no %s", field.name)
+		}
 	}
-	return fmt.Sprintf("Title: %s\nWhy: %s\n%sCaught-by: %s\nSymptom: %s\n\n%s", m.Title, m.Why, &breaks, m.CaughtBy, m.Symptom, m.Patch)
+	return nil
+}
+
+// Text returns the mistake as its file holds it.
+func (m Mistake) Text() string { return m.Preface() + "\n" + m.Patch }
+
+// Preface returns what stands above the patch.
+func (m Mistake) Preface() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "Title: %s\n", m.Title)
+	if m.Why != "" {
+		fmt.Fprintf(&out, "Why: %s\n", m.Why)
+	}
+	for _, sentence := range m.Breaks {
+		fmt.Fprintf(&out, "Breaks: %s\n", sentence)
+	}
+	fmt.Fprintf(&out, "Caught-by: %s\nSymptom: %s\n", m.CaughtBy, m.Symptom)
+	return out.String()
 }

@@ -24,3 +24,15 @@ Symptom: charged twice
 		t.Errorf("it breaks %q, want two sentences", m.Breaks)
 	}
 }
+
+func TestAMistakeForItsSentenceAloneNeedsNoStory(t *testing.T) {
+	const text = "Title: forget the key\nBreaks: The first answer is kept.\nCaught-by: TestFailureIsReplayed\nSymptom: charged twice\n\n--- a/x.go\n"
+	m, err := ParseMistake(text)
+	if err != nil || m.Text() != text {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, m.Text(), text)
+	}
+	_, err = ParseMistake("Title: forget the key\nCaught-by: TestFailureIsReplayed\nSymptom: charged twice\n\n--- a/x.go\n")
+	if err == nil || err.Error() != "the preface has no Why, nor a sentence that it Breaks" {
+		t.Errorf("neither story nor sentence gives %v", err)
+	}
+}

@@ -1,0 +1,182 @@
+package prove
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/patch"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+// ErrUncaught says that every step passes on a program that is meant to be wrong.
+var ErrUncaught = errors.New("no step catches it")
+
+// A Trial is what the steps say of a program that is meant to be wrong.
+type Trial struct {
+	*proof
+
+	Caught testrun.Result // the first step that is red
+	Others []Other        // what that step says of other programs
+}
+
+// An Other is a program that the same step catches: another mistake, or the stub,
+// which has no slug.
+type Other struct {
+	workbook.Mistake
+
+	Output string
+}
+
+// Try runs the steps on the program at path, plain, and with -race where they are
+// green. Its error is a *testrun.CompileError where the program is to blame, and
+// ErrUncaught where no step is red.
+func (p *Prover) Try(ctx context.Context, k workbook.Kata, path string) (*Trial, error) {
+	steps, err := k.Steps()
+	if err != nil {
+		return nil, err
+	}
+	t := &Trial{proof: &proof{Prover: p, kata: k, steps: steps}}
+	t.Caught, err = t.firstRed(ctx, t.names(), testrun.Flavour{Solutions: true, Replace: map[string]string{k.Reference(): path}})
+	return t, err
+}
+
+// firstRed runs steps until one is red.
+func (p *proof) firstRed(ctx context.Context, steps []string, f testrun.Flavour) (testrun.Result, error) {
+	for _, f.Race = range p.flavours() {
+		results, err := p.once(ctx, steps, f)
+		if err != nil {
+			return testrun.Result{}, err
+		}
+		if last := results[len(results)-1]; last.Red() {
+			return last, nil
+		}
+	}
+	return testrun.Result{}, ErrUncaught
+}
+
+func (p *proof) once(ctx context.Context, steps []string, f testrun.Flavour) ([]testrun.Result, error) {
+	binary, err := p.build(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	defer binary.Close()
+	return binary.Run(ctx, testrun.Options{Steps: steps, Limit: p.Tools.Limit, FailFast: true})
+}
+
+// Compare asks what the step that caught the program says of the stub, and of the
+// kata's other mistakes that it catches. Those that cannot be run are left out: a
+// proof says why.
+func (t *Trial) Compare(ctx context.Context, slug string) error {
+	if err := t.ask(ctx, workbook.Mistake{}, testrun.Flavour{}); err != nil {
+		return err
+	}
+	reference, err := os.ReadFile(t.kata.Reference())
+	if err != nil {
+		return fmt.Errorf("reading the reference: %w", err)
+	}
+	paths, err := t.kata.MistakePaths()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "dojo-others-")
+	if err != nil {
+		return fmt.Errorf("making a temporary folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	for _, path := range paths {
+		m, err := t.kata.ReadMistake(path)
+		if err != nil || m.Slug == slug || m.CaughtBy != t.Caught.Step {
+			continue
+		}
+		text, err := patch.Apply(string(reference), m.Patch)
+		if err != nil {
+			continue
+		}
+		program := filepath.Join(dir, m.Slug+".go")
+		if err := os.WriteFile(program, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("writing a mistake: %w", err)
+		}
+		if err := t.ask(ctx, m, testrun.Flavour{Solutions: true, Replace: map[string]string{t.kata.Reference(): program}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Trial) ask(ctx context.Context, m workbook.Mistake, f testrun.Flavour) error {
+	r, err := t.firstRed(ctx, []string{t.Caught.Step}, f)
+	if _, ok := errors.AsType[*testrun.CompileError](err); ok || errors.Is(err, ErrUncaught) {
+		return nil
+	}
+	if err == nil {
+		t.Others = append(t.Others, Other{m, r.Output})
+	}
+	return err
+}
+
+// Symptom returns words of the failure that none of the others says: those that
+// are given if they are good, or else the first few that are.
+func (t *Trial) Symptom(given string) string {
+	good := func(words string) bool {
+		return words != "" && strings.Contains(t.Caught.Output, words) &&
+			!slices.ContainsFunc(t.Others, func(o Other) bool { return strings.Contains(o.Output, words) })
+	}
+	if good(given) {
+		return given
+	}
+	for _, line := range append(t.Why().Lines, "DATA RACE") {
+		for _, words := range phrases(line) {
+			if good(words) {
+				return words
+			}
+		}
+	}
+	return ""
+}
+
+// Clashes returns the other mistakes whose symptom this failure says too.
+func (t *Trial) Clashes() []workbook.Mistake {
+	var all []workbook.Mistake
+	for _, o := range t.Others {
+		if o.Symptom != "" && strings.Contains(t.Caught.Output, o.Symptom) {
+			all = append(all, o.Mistake)
+		}
+	}
+	return all
+}
+
+var (
+	word     = regexp.MustCompile(`\S+`)
+	unstable = regexp.MustCompile(`0x[0-9a-f]+|\.go:\d+|goroutine \d+`) // differs from run to run, or with any line that is added
+)
+
+// phrases returns the runs of words of a line, short ones first, but none of less
+// than four words if there are as many.
+func phrases(line string) []string {
+	if unstable.MatchString(line) {
+		return nil
+	}
+	words := word.FindAllStringIndex(line, -1)
+	var all []string
+	for n := min(4, len(words)); n > 0 && n <= len(words); n++ {
+		for first := range len(words) - n + 1 {
+			all = append(all, line[words[first][0]:words[first+n-1][1]])
+		}
+	}
+	return all
+}
+
+// Why says in words why the program is red.
+func (t *Trial) Why() testrun.Explanation { return testrun.Explain(t.kata, t.Caught) }
+
+// Step is the step that caught the program.
+func (t *Trial) Step() workbook.Step {
+	return t.steps[slices.IndexFunc(t.steps, func(s workbook.Step) bool { return s.Name == t.Caught.Step })]
+}
