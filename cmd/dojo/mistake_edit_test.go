@@ -106,7 +106,7 @@ func TestAMistakeIsTriedAndSaved(t *testing.T) {
 	}
 	m.Path, m.Slug, m.Patch = "", "", ""
 	// The stub says "and is 0", and the other mistake of that step "and is 7".
-	want := workbook.Mistake{Title: "count wrong", Why: "it is late.", CaughtBy: "TestFour", Symptom: "4, and is 44."}
+	want := workbook.Mistake{Title: "count wrong", Why: "it is late.", CaughtBy: "TestFour", Symptom: "and is 44."}
 	if m.Text() != want.Text() {
 		t.Errorf("got\n%s\nwant\n%s", m.Text(), want.Text())
 	}
@@ -117,7 +117,7 @@ func TestAMistakeIsTriedAndSaved(t *testing.T) {
 		t.Errorf("a mistake that was saved was expected to be proved:\n%s", out)
 	}
 	out, err = a.edits(t, "", `sed -i.bak -e 's/return 44/return 4/' -e 's/return 2/return 22/' "$2"`)
-	expect(t, out, "Caught-by was TestFour, and TestTwo goes red first.", `Symptom was "4, and is 44."`, "Symptom: 2, and is 22.")
+	expect(t, out, "Caught-by was TestFour, and TestTwo goes red first.", `Symptom was "and is 44."`, "Symptom: and is 22.")
 	if err != nil {
 		t.Errorf("another step catches it, and it was not saved: %v", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"embed"
 	"fmt"
+	"go/format"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,8 @@ func (c newCommand) Run(d *desk) error {
 		{"helpers_test.go", filepath.Join(k.Dir(), "helpers_test.go")},
 		{"doc.go", filepath.Join(k.Solutions(), "doc.go")},
 		{"reference.go", k.Reference()},
+		{"mistake.patch", filepath.Join(k.MistakesDir(), "no-lock.patch")},
+		{"right.go", filepath.Join(k.Solutions(), "right", "channel.go.txt")},
 		{"hints.md", k.HintsFile()},
 		{"answer.md", k.Answer()},
 	} {
@@ -39,7 +42,9 @@ func (c newCommand) Run(d *desk) error {
 		}
 		d.say("made " + k.Rel(file.path))
 	}
-	d.say("", "Next: write the contract, then go tool dojo prove --fix "+k.Name())
+	d.say("",
+		"They are a kata of two steps, which passes; make it yours, in the order of CONTRIBUTING.md.",
+		"What is still to do: go tool dojo prove --fix "+k.Name())
 	return nil
 }
 
@@ -68,5 +73,11 @@ func fill(k workbook.Kata, template, path string) error {
 		return fmt.Errorf("%s is there already, and was left alone", k.Rel(path))
 	}
 	words := strings.NewReplacer("NAME", k.Name(), "QUESTION", k.Text, "EXERCISE", k.Exercise)
-	return workbook.Replace(path, []byte(words.Replace(string(text))))
+	text = []byte(words.Replace(string(text)))
+	if strings.HasSuffix(template, ".go") {
+		if text, err = format.Source(text); err != nil { // the place of an import depends on the name
+			return fmt.Errorf("formatting %s: %w", k.Rel(path), err)
+		}
+	}
+	return workbook.Replace(path, text)
 }

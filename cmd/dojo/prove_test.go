@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -125,7 +127,7 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		{"a dead link", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.", "[It](nowhere.md) matters.") }, "it links to nowhere.md, which is not there"},
 		{"an old list of steps", func(t *testing.T, b *bench) { b.edit(t, "kata/saga/README.md", "1. ", "1. Once, ") }, "kata/saga/README.md\n    it is not current"},
 		{"an old forwarder", func(t *testing.T, b *bench) { b.remove(t, "kata/saga/solution.go") }, "kata/saga/solution.go\n    it is not current"},
-		{"another API", func(t *testing.T, b *bench) { b.edit(t, shipped, "const Max = 5", "const Max = 6") }, "solutions/saga/stub.go.txt\n    it and solutions/saga/saga.go export different things; from the one to the other:\n      Max was: const Max = 6\n        is: const Max = 5\n    kata/saga/saga.go is another one by now: go tool dojo ship saga ships it"},
+		{"another API", func(t *testing.T, b *bench) { b.edit(t, shipped, "const Max = 5", "const Max = 6") }, "solutions/saga/stub.go.txt\n    it and solutions/saga/saga.go export different things; from the one to the other:\n      Max was: const Max = 6\n          is: const Max = 5\n    kata/saga/saga.go is another one by now: go tool dojo ship saga ships it"},
 		{"a step without a comment", func(t *testing.T, b *bench) { b.edit(t, tests, "// The number of Two is right.\n", "") }, "TestTwo has no comment"},
 		{"an unknown step", func(t *testing.T, b *bench) { b.edit(t, mistake, "TestThree", "TestTree") }, "names TestTree, which is no step"},
 		{"two mistakes", func(t *testing.T, b *bench) { b.remove(t, mistake) }, "mistakes: there are 2, want 3 at least"},
@@ -171,7 +173,7 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		{"papers that lack something keep no code from being run", func(t *testing.T, b *bench) {
 			b.remove(t, "docs/saga.md")
 			b.edit(t, shipped, "return 0", "return 1")
-		}, "it passes TestOne: begin with a claim that it cannot meet\n  docs/saga.md\n    it is missing"},
+		}, "it passes TestOne: begin with a claim that it cannot meet\n    kata/saga/saga.go is another one by now: go tool dojo ship saga ships it\n  docs/saga.md\n    it is missing"},
 		{"a right program", func(t *testing.T, b *bench) { b.writeRight(t, "return 1", "return 2 - 1") }, ""},
 		{"a right program that is refused", func(t *testing.T, b *bench) { b.writeRight(t, "return 1", "return 2") }, "solutions/saga/right/other.go.txt\n    it fails TestOne\n      One was expected to be 1, and is 2."},
 		{"a mistake that does not compile", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return seven") }, "Three.patch\n    it does not compile\n      "},
@@ -219,20 +221,96 @@ func TestProveFixRefitsAPatch(t *testing.T) {
 
 func TestNewKataLacksWhatIsStillToWrite(t *testing.T) {
 	b := clone(t)
+	whole, err := workbook.Open(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(whole.Root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.write(t, name, string(text))
+	}
+	for _, folder := range []string{
+		"pkg/apart", "pkg/interleave", "pkg/interleave/internal/hook", "pkg/internal/race", "pkg/internal/rerun", "kata/internal/step",
+	} {
+		folder = filepath.FromSlash(folder)
+		if err := os.CopyFS(filepath.Join(b.root, folder), packageFiles{os.DirFS(filepath.Join(whole.Root, folder))}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := (newCommand{Kata: "saga"}).Run(b.desk); err != nil {
 		t.Fatal(err)
 	}
-	whole, out := b.prove(t, true)
-	for _, want := range []string{"there are 1 steps, want 5 to 7", "there are 0 mistakes, want 3 at least", "  docs/saga.md\n"} {
-		if whole || !strings.Contains(out, want) {
-			t.Errorf("the proof of a new kata was expected to say %q:\n%s", want, out)
-		}
+	const want = `✗ saga             2 steps +0, 1 mistakes, 1 right designs,  s of work
+  kata/saga/saga_test.go
+    steps: there are 2, want 5 to 7
+  solutions/saga/mistakes
+    mistakes: there are 1, want 3 at least
+  docs/saga.md
+    it says nothing under "In one breath"
+    it says nothing under "How it works"
+    it says nothing under "What goes wrong"
+    it says nothing under "Trade-offs"
+    it says nothing under "In production"
+    it says nothing under "Follow-up questions"
+    it says nothing under "Sources"
+    it has 29 lines, want 80 to 200
+`
+	_, out := b.prove(t, true)
+	if got := regexp.MustCompile(`[0-9.]+ s of`).ReplaceAllString(out, " s of"); got != want {
+		t.Errorf("the proof of a new kata says\n%s\nwant\n%s", got, want)
 	}
 	if err := (newCommand{Kata: "saga"}).Run(b.desk); err == nil || !strings.Contains(err.Error(), "is here already") {
 		t.Errorf("a second call gives %v, want a refusal", err)
 	}
 	if err := (newCommand{Kata: "sage"}).Run(b.desk); err == nil || !strings.Contains(err.Error(), "no question named") {
 		t.Errorf("an unknown name gives %v, want a refusal", err)
+	}
+}
+
+func TestABadPatchIsOneFindingAndHidesNoOther(t *testing.T) {
+	b := wholeKata(t)
+	if whole, out := b.prove(t, true); !whole {
+		t.Fatal(out)
+	}
+	b.write(t, "solutions/saga/mistakes/Bad.patch", "Title: none\n")
+	b.write(t, "solutions/saga/mistakes/Mad.patch", "Title: a\nWhy: b\nCaught-by: TestOne\nSymptom: c\n\n--- a/x\n+++ b/x\n@@ nonsense\n")
+	b.edit(t, "solutions/saga/mistakes/Three.patch", "TestThree", "TestTree")
+	b.edit(t, "solutions/saga/mistakes/Four.patch", "-	return 4", "-	return 44")
+	b.edit(t, "solutions/saga/mistakes/Five.patch", "and is 7", "and is 8")
+	_, out := b.prove(t, true)
+	for _, want := range []string{
+		"Bad.patch\n    there is no patch", "Mad.patch\n    the patch does not parse", "Three.patch\n    Caught-by names TestTree",
+		"Four.patch\n    hunk 1 does not fit", "Five.patch\n    the failure does not say",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the proof was expected to find %q", want)
+		}
+	}
+	if n := len(regexp.MustCompile(`(?m)^ {4}\S`).FindAllString(out, -1)); n != 5 || t.Failed() {
+		t.Errorf("5 patches are bad, and there are %d findings:\n%s", n, out)
+	}
+}
+
+func TestProveFixListsTheKata(t *testing.T) {
+	b := wholeKata(t)
+	b.write(t, "README.md", "# Dojo\n\n<!-- questions -->\n<!-- /questions -->\n")
+	b.write(t, "docs/README.md", "# Answers\n\n<!-- answers -->\n<!-- /answers -->\n")
+	err := proveCommand{Katas: []string{"saga"}, Runs: 1}.Run(t.Context(), b.desk)
+	expect(t, b.out.String(), "✗ documents\n  README.md\n    it is not current", "docs/README.md\n    it is not current")
+	if !errors.Is(err, errRed) {
+		t.Errorf("old lists are found, and the command ends with %v", err)
+	}
+	if err := (proveCommand{Katas: []string{"saga"}, Runs: 1, Fix: true}).Run(t.Context(), b.desk); err != nil {
+		t.Errorf("--fix was expected to write the lists: %v\n%s", err, b.out.String())
+	}
+	for name, want := range map[string]string{"README.md": "[saga](kata/saga)", "docs/README.md": "[exercise](../kata/saga)"} {
+		text, err := os.ReadFile(filepath.Join(b.root, name))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s was expected to list %s: %v\n%s", name, want, err, text)
+		}
 	}
 }
 

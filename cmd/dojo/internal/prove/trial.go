@@ -153,24 +153,28 @@ func (t *Trial) Clashes() []workbook.Mistake {
 }
 
 var (
+	sentence = regexp.MustCompile(`\S.*?([.:;](\s|$)|$)`)
 	word     = regexp.MustCompile(`\S+`)
 	unstable = regexp.MustCompile(`0x[0-9a-f]+|\.go:\d+|goroutine \d+`) // differs from run to run, or with any line that is added
 )
 
-// phrases returns the runs of words of a line, short ones first, but none of less
-// than four words if there are as many.
+// phrases returns runs of three words and more of the sentences of a line, short
+// ones first, and then the line.
 func phrases(line string) []string {
 	if unstable.MatchString(line) {
 		return nil
 	}
-	words := word.FindAllStringIndex(line, -1)
 	var all []string
-	for n := min(4, len(words)); n > 0 && n <= len(words); n++ {
-		for first := range len(words) - n + 1 {
-			all = append(all, line[words[first][0]:words[first+n-1][1]])
+	for _, text := range sentence.FindAllString(line, -1) {
+		words := word.FindAllStringIndex(text, -1)
+		for n := 3; n <= len(words); n++ {
+			for first := range len(words) - n + 1 {
+				all = append(all, text[words[first][0]:words[first+n-1][1]])
+			}
 		}
 	}
-	return all
+	slices.SortStableFunc(all, func(x, y string) int { return len(strings.Fields(x)) - len(strings.Fields(y)) })
+	return append(all, strings.TrimSpace(line))
 }
 
 // Why says in words why the program is red.
