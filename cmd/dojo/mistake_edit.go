@@ -129,7 +129,13 @@ func (d *desk) saveMistake(ctx context.Context, k workbook.Kata, slug, path, edi
 		return err
 	}
 	d.say("", "Saved "+k.Rel(m.Path)+".")
-	return nil
+	_, findings, err := prove.Contract(k, []workbook.Mistake{m})
+	for _, f := range findings {
+		if f.File == k.Rel(m.Path) {
+			d.say("But " + f.Text + ".")
+		}
+	}
+	return err
 }
 
 // tryMistake runs the steps on the edited file, shows what they say, and fills in

@@ -34,6 +34,7 @@ func (c newCommand) Run(d *desk) error {
 		{"reference.go", k.Reference()},
 		{"mistake.patch", filepath.Join(k.MistakesDir(), "no-lock.patch")},
 		{"right.go", filepath.Join(k.Solutions(), "right", "channel.go.txt")},
+		{"unheld.txt", k.UnheldPath()},
 		{"hints.md", k.HintsFile()},
 		{"answer.md", k.Answer()},
 	} {

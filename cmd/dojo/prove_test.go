@@ -233,7 +233,7 @@ func TestNewKataLacksWhatIsStillToWrite(t *testing.T) {
 		b.write(t, name, string(text))
 	}
 	for _, folder := range []string{
-		"pkg/apart", "pkg/interleave", "pkg/interleave/internal/hook", "pkg/internal/race", "pkg/internal/rerun", "kata/internal/step",
+		"pkg/apart", "pkg/interleave", "pkg/interleave/internal/hook", "pkg/internal/rerun", "kata/internal/step",
 	} {
 		folder = filepath.FromSlash(folder)
 		if err := os.CopyFS(filepath.Join(b.root, folder), packageFiles{os.DirFS(filepath.Join(whole.Root, folder))}); err != nil {
@@ -243,11 +243,17 @@ func TestNewKataLacksWhatIsStillToWrite(t *testing.T) {
 	if err := (newCommand{Kata: "saga"}).Run(b.desk); err != nil {
 		t.Fatal(err)
 	}
-	const want = `✗ saga             2 steps +0, 1 mistakes, 1 right designs,  s of work
+	const want = `✗ saga             2 steps +0, 1 mistakes, 1 right designs, 6 of 10 promises held,  s of work
+  solutions/saga/stub.go.txt
+    no mistake breaks line 16, "New returns a counter that counts in the store.": write one, give the reason in unheld.txt, or take the promise back
+    no mistake breaks line 19, "Add adds n to what the store has, and returns the sum.": write one, give the reason in unheld.txt, or take the promise back
   kata/saga/saga_test.go
     steps: there are 2, want 5 to 7
   solutions/saga/mistakes
     mistakes: there are 1, want 3 at least
+  kata/saga/README.md
+    no mistake breaks line 18, "` + "`New(store)`" + ` returns a counter that counts in the store.": write one, give the reason in unheld.txt, or take the promise back
+    no mistake breaks line 18, "` + "`Add(n)`" + ` adds n to what the store has, and returns the sum.": write one, give the reason in unheld.txt, or take the promise back
   docs/saga.md
     it says nothing under "In one breath"
     it says nothing under "How it works"
@@ -282,7 +288,7 @@ func TestABadPatchIsOneFindingAndHidesNoOther(t *testing.T) {
 	b.edit(t, "solutions/saga/mistakes/Five.patch", "and is 7", "and is 8")
 	_, out := b.prove(t, true)
 	for _, want := range []string{
-		"Bad.patch\n    there is no patch", "Mad.patch\n    the patch does not parse", "Three.patch\n    Caught-by names TestTree",
+		"Bad.patch\n    there is no patch", "Mad.patch\n    a mistake is a patch of one file", "Three.patch\n    Caught-by names TestTree",
 		"Four.patch\n    hunk 1 does not fit", "Five.patch\n    the failure does not say",
 	} {
 		if !strings.Contains(out, want) {

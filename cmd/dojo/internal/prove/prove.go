@@ -125,13 +125,14 @@ func (p *proof) papers() ([]Finding, error) {
 		return findings, err
 	}
 	p.report.Right = len(p.right)
-	findings = slices.Concat(findings, p.checkSteps(), checkStepCode(k), checkBuildLines(k, p.right), checkSizes(k), checkAPI(k, k.ShippedStub()), hints(k, p.steps), answerPage(k))
-	mistakes, err := p.checkMistakes()
+	findings = slices.Concat(findings, p.checkSteps(), checkStepCode(k), checkBuildLines(k, p.right), checkSizes(k),
+		checkAPI(k, k.ShippedStub()), hints(k, p.steps), answerPage(k))
+	readable, mistakes, err := p.checkMistakes()
 	findings = append(findings, mistakes...)
 	if err != nil {
 		return findings, err
 	}
-	held, quotes, err := Contract(k, p.mistakes)
+	held, quotes, err := Contract(k, readable)
 	p.report.Promises = len(held)
 	for _, h := range held {
 		if len(h.Mistakes) > 0 || h.Reason != "" {
@@ -158,14 +159,14 @@ func (p *proof) generated() ([]Finding, error) {
 	}, p.Options.Fix)
 }
 
-// checkMistakes reads the mistakes, those that cannot be read left out.
-func (p *proof) checkMistakes() ([]Finding, error) {
+// checkMistakes reads the mistakes. What cannot be read is a finding, and no
+// mistake; what names no step is not run.
+func (p *proof) checkMistakes() (readable []workbook.Mistake, findings []Finding, err error) {
 	k := p.kata
 	paths, err := k.MistakePaths()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var findings []Finding
 	if len(paths) < 3 {
 		findings = append(findings, found(k, k.MistakesDir(), "mistakes: there are %d, want 3 at least", len(paths)))
 	}
@@ -176,21 +177,22 @@ func (p *proof) checkMistakes() ([]Finding, error) {
 			findings = append(findings, found(k, path, "%v", err))
 			continue
 		}
-		if !slices.ContainsFunc(p.steps, func(s workbook.Step) bool { return s.Name == m.CaughtBy }) {
-			findings = append(findings, found(k, path, "Caught-by names %s, which is no step", m.CaughtBy))
-			continue // all else that a run finds would say the same
+		if p.Options.Fix {
+			if m, err = p.rebase(m); err != nil {
+				return readable, findings, err
+			}
 		}
+		readable = append(readable, m)
 		if len(m.Breaks) > 2 {
 			findings = append(findings, found(k, path, "it breaks %d sentences of the contract, want 2 at most: make two mistakes of it", len(m.Breaks)))
 		}
-		if p.Options.Fix {
-			if m, err = p.rebase(m); err != nil {
-				return findings, err
-			}
+		if !slices.ContainsFunc(p.steps, func(s workbook.Step) bool { return s.Name == m.CaughtBy }) {
+			findings = append(findings, found(k, path, "Caught-by names %s, which is no step", m.CaughtBy))
+			continue
 		}
 		p.mistakes = append(p.mistakes, m)
 	}
-	return findings, nil
+	return readable, findings, nil
 }
 
 func (p *proof) checkSteps() []Finding {

@@ -241,6 +241,9 @@ func (p *proof) uncaught(m workbook.Mistake, last testrun.Result) []Finding {
 func (p *proof) checkSymptoms(stub []testrun.Result, failures []string) []Finding {
 	var findings []Finding
 	for i, m := range p.mistakes {
+		if failures[i] == "" {
+			continue // it did not run, which was found already
+		}
 		for _, r := range stub {
 			if r.Step == m.CaughtBy && strings.Contains(r.Output, m.Symptom) {
 				findings = append(findings, found(p.kata, m.Path, "the stub's failure says %q too, so it tells nothing", m.Symptom))
