@@ -159,10 +159,10 @@ func (d *desk) tryMistake(ctx context.Context, k workbook.Kata, m workbook.Mista
 	}
 	step, why := trial.Step(), trial.Why()
 	d.say(fmt.Sprintf("Step %d catches it: %s", step.Number, d.screen.In(terminal.Quiet, step.Title)), "")
-	for _, line := range why.Lines {
-		d.say("  " + line)
+	for _, line := range append(why.Lines, "", why.Place) {
+		d.say("  " + strings.ReplaceAll(line, k.Rel(k.Reference())+":", path+":"))
 	}
-	d.say("", "  "+why.Place, "")
+	d.say("")
 	if m.CaughtBy != "" && m.CaughtBy != step.Name {
 		d.say(fmt.Sprintf("Caught-by was %s, and %s goes red first.", m.CaughtBy, step.Name))
 	}
@@ -172,7 +172,7 @@ func (d *desk) tryMistake(ctx context.Context, k workbook.Kata, m workbook.Mista
 	}
 	symptom := trial.Symptom(m.Symptom)
 	if symptom == "" {
-		return m, fmt.Errorf("the failure has no words that the stub's has not, nor another mistake's of %s, so nothing was saved: let the step say more", step.Name)
+		return m, fmt.Errorf("the failure has no words that the stub's has not, nor another mistake's of %s, so nothing was saved: let the step say more, or the stub fail otherwise", step.Name)
 	}
 	if m.Symptom != "" && m.Symptom != symptom {
 		d.say(fmt.Sprintf("Symptom was %q, which is not in this failure, or in another one too.", m.Symptom))

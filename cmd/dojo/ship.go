@@ -49,8 +49,9 @@ func (c shipCommand) Run(ctx context.Context, d *desk) error {
 		return err
 	}
 	d.say("", fmt.Sprintf("Shipped: %s is the stub of today.", k.Rel(k.ShippedStub())))
-	for _, difference := range apiChange(k, shipped, today) {
-		d.say("Code that learners have begun may need a change: " + difference)
+	if changes := apiChange(k, shipped, today); len(changes) > 0 {
+		d.say("Code that learners have begun no longer builds, since what the stub exports has changed:")
+		d.say(changes...)
 	}
 	d.say("Next: go tool dojo prove " + k.Name())
 	return nil

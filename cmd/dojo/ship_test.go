@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
 func TestShip(t *testing.T) {
@@ -53,5 +55,16 @@ func TestShip(t *testing.T) {
 				t.Errorf("the stub was expected to be shipped: %v\n%s", err, b.out.String())
 			}
 		})
+	}
+}
+
+func TestWhatLearnersLoseByAStub(t *testing.T) {
+	const before, after = "package saga\n\nconst One, Two = 1, 2\n", "package saga\n\nconst Two, Three = 2, 3\n"
+	changes := apiChange(workbook.Kata{}, []byte(before), []byte(after))
+	if len(changes) == 0 || !strings.HasPrefix(changes[0], "One is gone") || strings.Contains(strings.Join(changes, "\n"), "Three is new") {
+		t.Errorf("a name is gone and another is new, and the changes are %q", changes)
+	}
+	if changes := apiChange(workbook.Kata{}, nil, []byte(after)); changes != nil {
+		t.Errorf("nothing was shipped before, and the changes are %q", changes)
 	}
 }

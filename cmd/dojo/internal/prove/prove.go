@@ -94,7 +94,7 @@ func (p *proof) all(ctx context.Context) ([]Finding, error) {
 		return papers, err
 	}
 	runs, err := p.runs(ctx)
-	return append(papers, runs...), err
+	return append(runs, papers...), err
 }
 
 // ship makes the stub of today the one that is shipped, for a kata that has
