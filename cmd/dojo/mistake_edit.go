@@ -54,7 +54,7 @@ func (c editCommand) Run(ctx context.Context, d *desk) error {
 	if c.From == "" && (readErr != nil || string(edited) == before) {
 		err = errors.Join(err, os.RemoveAll(filepath.Dir(path)))
 		if err == nil {
-			err = fmt.Errorf("the editor saved no change, so nothing was done; one that returns at once needs a flag, as in EDITOR=%q", "code --wait")
+			err = errors.New(`the editor saved no change, so nothing was done; one that returns at once needs a flag, as in EDITOR="code --wait"`)
 		}
 		return err
 	}
@@ -62,7 +62,8 @@ func (c editCommand) Run(ctx context.Context, d *desk) error {
 		err = d.saveMistake(ctx, k, c.Slug, path, string(edited))
 	}
 	if err != nil {
-		d.say("", "What you edited is kept. To go on from it:", fmt.Sprintf("  go tool dojo mistake edit --from %s %s %s", shellWord(path), k.Name(), c.Slug), "")
+		again := fmt.Sprintf("  go tool dojo mistake edit --from %s %s %s", shellWord(path), k.Name(), c.Slug)
+		d.say("", "What you edited is kept. To go on from it:", again, "")
 		return err
 	}
 	if c.From == "" {
@@ -172,7 +173,8 @@ func (d *desk) tryMistake(ctx context.Context, k workbook.Kata, m workbook.Mista
 	}
 	symptom := trial.Symptom(m.Symptom)
 	if symptom == "" {
-		return m, fmt.Errorf("the failure has no words that the stub's has not, nor another mistake's of %s, so nothing was saved: let the step say more, or the stub fail otherwise", step.Name)
+		return m, fmt.Errorf("the failure has no words that the stub's has not, nor another mistake's of %s, so nothing was saved: "+
+			"let the step say more, or the stub fail otherwise", step.Name)
 	}
 	if m.Symptom != "" && m.Symptom != symptom {
 		d.say(fmt.Sprintf("Symptom was %q, which is not in this failure, or in another one too.", m.Symptom))

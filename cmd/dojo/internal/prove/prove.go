@@ -184,7 +184,7 @@ func (p *proof) checkMistakes() (readable []workbook.Mistake, findings []Finding
 		}
 		readable = append(readable, m)
 		if len(m.Breaks) > 2 {
-			findings = append(findings, found(k, path, "it breaks %d sentences of the contract, want 2 at most: make two mistakes of it", len(m.Breaks)))
+			findings = append(findings, found(k, path, "it breaks %d sentences of the contract, want 2 at most: make two of it", len(m.Breaks)))
 		}
 		if !slices.ContainsFunc(p.steps, func(s workbook.Step) bool { return s.Name == m.CaughtBy }) {
 			findings = append(findings, found(k, path, "Caught-by names %s, which is no step", m.CaughtBy))

@@ -97,7 +97,7 @@ func (c stepCode) calls() []Finding {
 			case strings.HasPrefix(name, "assert."):
 				find(call, "%s: a step claims with step.Expect, step.Equal and step.NoError", name)
 			case strings.HasPrefix(name, "require.") && name != "require.NoError":
-				find(call, "%s: require is for set-up, which is require.NoError alone; a step claims with step.Expect, step.Equal and step.NoError", name)
+				find(call, "%s: only require.NoError is for set-up; a step claims with step.Expect, step.Equal and step.NoError", name)
 			}
 			return true
 		})
@@ -131,7 +131,8 @@ func (c stepCode) realTime() []Finding {
 				continue
 			}
 			if call := ticks(f.Body, ticking); call != nil {
-				findings = append(findings, c.found(call.Pos(), "%s calls %s on the real clock: step.Bubble has one of its own", f.Name.Name, callee(call)))
+				const text = "%s calls %s on the real clock: step.Bubble has one of its own"
+				findings = append(findings, c.found(call.Pos(), text, f.Name.Name, callee(call)))
 			}
 		}
 	}
