@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/backend-kata/dojo/kata/internal/step"
+	"github.com/backend-kata/dojo/pkg/sqlprobe"
 )
 
 // No query reads a table from end to end, nor an index that has an entry for every row.
@@ -154,28 +155,61 @@ func (r run) withinWork(t *step.T) {
 // covered expects that the table of orders is not touched.
 func (r run) covered(t *step.T) {
 	t.Helper()
-	step.Expect(t, len(r.plan.Accesses) > 0, "%s should read an index, and reads none%s", r.what, r.story())
-	for _, a := range r.plan.Accesses {
-		why := "no index is used"
-		switch {
-		case strings.Contains(r.plan.Text, "MULTI-INDEX OR"):
-			why = "an OR of two indexes fetches each row that one of them finds"
-		case a.Index != "":
-			why = a.Index + " does not have all that is needed"
-		}
-		step.Expect(t, a.Covering || a.Table == r.customers, "%s should never touch the table orders, and %s%s", r.what, why, r.story())
+	opened := r.opened(t)
+	step.Expect(t, len(opened) > 0, "%s should read an index, and reads none%s", r.what, r.story())
+	why := "no index is used"
+	switch i := slices.IndexFunc(r.plan.Accesses, func(a sqlprobe.Access) bool { return !a.Covering && r.indexes[a.Index].table == "orders" }); {
+	case strings.Contains(r.plan.Text, "MULTI-INDEX OR"):
+		why = "an OR of two indexes fetches each row that one of them finds"
+	case i >= 0:
+		why = r.plan.Accesses[i].Index + " does not have all that is needed"
+	case slices.ContainsFunc(r.plan.Accesses, func(a sqlprobe.Access) bool { return a.Covering }):
+		why = "some of its rows come from no covering index"
 	}
+	step.Expect(t, !slices.Contains(opened, "'orders'"), "%s should never touch the table orders, and %s%s", r.what, why, r.story())
+}
+
+// opened names the tables and indexes that the query opens. The plan has them by the names that the query gives to them,
+// and the program that SQLite makes of it by their pages.
+func (r run) opened(t *step.T) []string {
+	t.Helper()
+	program, _, err := r.read(t.Context(), "EXPLAIN "+r.text, r.args)
+	require.NoError(t, err)
+	var names []string
+	for _, instruction := range program {
+		var at, cursor, page int
+		if n, _ := fmt.Sscanf(instruction, "%d 'OpenRead' %d %d", &at, &cursor, &page); n == 3 {
+			name, _, err := r.read(t.Context(), "SELECT name FROM sqlite_schema WHERE rootpage = ?", []any{page})
+			require.NoError(t, err)
+			names = append(names, name...)
+		}
+	}
+	return names
 }
 
 func with(args []any) string {
 	if len(args) == 0 {
 		return ""
 	}
-	var texts []string
-	for _, a := range args {
-		texts = append(texts, strings.Replace(fmt.Sprint(a), "<nil>", "NULL", 1))
+	return " with (" + shown(args, ", ") + ")"
+}
+
+// shown writes values so that those of different types differ.
+func shown(values []any, between string) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		switch v := v.(type) {
+		case nil:
+			texts[i] = "NULL"
+		case string:
+			texts[i] = "'" + v + "'"
+		case float64:
+			texts[i] = fmt.Sprintf("%g as REAL", v)
+		default:
+			texts[i] = fmt.Sprint(v)
+		}
 	}
-	return " with (" + strings.Join(texts, ", ") + ")"
+	return strings.Join(texts, between)
 }
 
 // holds expects the rows that are wanted.
@@ -301,7 +335,8 @@ const tables = `
 
 // rows fills the tables so that one condition alone is of little use: customer 2 has ordered a lot, but not lately, and
 // France buys a lot, but seldom for much. Among the latest orders of customer 1 are gifts, some by guests and some for the buyer,
-// and two that differ in nothing but their id.
+// and two that differ in nothing but their id. Customer 8 was given two of one second, of which the limit shows one.
+// Some orders have an earlier time than those before them.
 const rows = `
 	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 500)
 	INSERT INTO customers SELECT i, 'Person ' || i, 'Person.' || i || '@Example.com',
@@ -313,12 +348,12 @@ const rows = `
 			WHEN i % 12 = 2 THEN CASE WHEN i < 1600 OR i % 600 = 2 THEN 2 ELSE 3 + i/12 % 4 END
 			WHEN i % 10 = 3 THEN NULL
 			ELSE i*37 % 494 + 7 END,
-		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1 
+		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1
 			WHEN i > 3600 AND i % 10 = 4 THEN 8
 			WHEN i % 10 = 4 OR i % 20 = 3 THEN i/10 * 37 % 500 + 1 END,
 		CASE WHEN i % 100 < 70 THEN 'DE' WHEN i % 100 < 95 THEN 'FR' WHEN i % 100 < 99 THEN 'NL' ELSE 'LU' END,
 		CASE WHEN i % 100 = 7 THEN 'open' WHEN i % 100 < 9 THEN 'paid' WHEN i % 100 = 10 THEN 'cancelled' ELSE 'shipped' END,
-		1700000000 + i/2 * 21600,
+		1700000000 + (i - CASE i % 25 WHEN 9 THEN 10 ELSE 0 END)/2 * 21600,
 		CASE WHEN i % 1000 = 72 THEN 94 WHEN i % 120 < 2 THEN 42
 			WHEN i % 100 BETWEEN 70 AND 94 THEN (i/100 * 31 + i*i) % 49
 			ELSE (i/100 * 31 + i*i) % 97 END * 1000 + 999,
@@ -335,9 +370,6 @@ type query struct {
 
 	// unordered says that no order of its rows is asked for.
 	unordered bool
-
-	// customers is what it calls the table of that name, if it reads it.
-	customers string
 }
 
 var queries = map[string]query{
@@ -366,7 +398,6 @@ var queries = map[string]query{
 		},
 		counts:    "SELECT count(*) FROM customers AS c JOIN orders AS o ON o.customer_id = c.id WHERE c.company = ? AND o.created >= ?",
 		unordered: true,
-		customers: "c",
 	},
 	"queue": {
 		sql:  "SELECT id, customer_id, created FROM orders WHERE status = 'open' ORDER BY created, id LIMIT 20",
@@ -422,7 +453,7 @@ var hour = []write{
 		"100 orders come in", `
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 100)
 		INSERT INTO orders SELECT 4000 + i,
-			CASE WHEN i % 10 = 0 THEN NULL WHEN i < 3 THEN 7 ELSE i*37 % 500 + 1 END,
+			CASE WHEN i % 10 = 0 THEN NULL ELSE i*37 % 500 + 1 END,
 			CASE WHEN i % 10 = 5 THEN i END,
 			CASE WHEN i % 10 < 7 THEN 'DE' ELSE 'FR' END,
 			'open', 1743300000 + i/3*60, 1999, 1743300000 + i/3*60, 'Note' FROM n`,

@@ -197,7 +197,7 @@ func (s *shop) read(ctx context.Context, query string, args []any) (all, columns
 		if err := rows.Scan(dest...); err != nil {
 			return nil, nil, err
 		}
-		all = append(all, strings.TrimSuffix(fmt.Sprintln(values...), "\n"))
+		all = append(all, shown(values, " "))
 	}
 	return all, names, rows.Err()
 }
@@ -206,12 +206,12 @@ func (s *shop) read(ctx context.Context, query string, args []any) (all, columns
 type run struct {
 	*shop
 
-	what   string // the query with its arguments
+	what   string // the query with its arguments, for a failure
+	text   string
+	args   []any
 	plan   sqlprobe.Plan
 	work   int64
 	counts int
-
-	customers string // what the query calls that table
 }
 
 // ask runs one of the product's queries with all its arguments.
@@ -234,7 +234,7 @@ func (s *shop) askAs(t *step.T, name, text string) []run {
 	q := queries[name]
 	var runs []run
 	for i, args := range q.args {
-		r := run{shop: s, what: name + with(args), counts: s.answers[name][i].counts, customers: q.customers}
+		r := run{shop: s, what: name + with(args), text: text, args: args, counts: s.answers[name][i].counts}
 		var rows []string
 		var columns []string
 		var err error

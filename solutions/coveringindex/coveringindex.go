@@ -3,8 +3,7 @@
 // Package coveringindex is the reference solution of the kata of that name.
 package coveringindex
 
-// Indexes returns the indexes of the shop, each as one CREATE INDEX or CREATE UNIQUE INDEX in SQLite's SQL, on orders or
-// on customers. They are made in this order. The one set serves all queries, and keeps to the budget.
+// Indexes returns the shop's indexes, each as one CREATE INDEX or CREATE UNIQUE INDEX statement.
 func Indexes() []string {
 	return []string{
 		// history, year and team: equality, then range or order, then what is only read. Their order ends in id, so that id
@@ -28,8 +27,7 @@ func Indexes() []string {
 	}
 }
 
-// Rewrite returns the query mine, written so that indexes help. For every customer it returns the same rows in the same
-// order as the query below. Its only parameter is the customer's id, as ? or ?1; ?1 may stand more than once.
+// Rewrite returns the query mine, written so that indexes help.
 //
 // Each half has its own index, in the order that is asked for, so that SQLite merges the two and stops after 20 rows. UNION
 // keeps an order that is in both halves once.
