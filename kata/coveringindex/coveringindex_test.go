@@ -158,7 +158,8 @@ func (r run) covered(t *step.T) {
 	opened := r.opened(t)
 	step.Expect(t, len(opened) > 0, "%s should read an index, and reads none%s", r.what, r.story())
 	why := "no index is used"
-	switch i := slices.IndexFunc(r.plan.Accesses, func(a sqlprobe.Access) bool { return !a.Covering && r.indexes[a.Index].table == "orders" }); {
+	fetches := func(a sqlprobe.Access) bool { return !a.Covering && r.indexes[a.Index].table == "orders" }
+	switch i := slices.IndexFunc(r.plan.Accesses, fetches); {
 	case strings.Contains(r.plan.Text, "MULTI-INDEX OR"):
 		why = "an OR of two indexes fetches each row that one of them finds"
 	case i >= 0:
