@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,36 +22,12 @@ import (
 // cannot be read.
 func (t *Toolchain) key(k workbook.Kata, race bool) string {
 	hash := sha256.New()
-	fmt.Fprintln(hash, k.Name(), race, runtime.Version(), guardText, MemoryLimit, StepLimit)
-	err := hashFile(hash, filepath.Join(t.Root, "go.mod"))
-	for _, dir := range []string{k.Dir(), k.Solutions(), filepath.Join(t.Root, "pkg"), k.Shared()} {
-		if err != nil {
-			return ""
-		}
-		err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || strings.HasSuffix(path, ".md") || strings.HasSuffix(path, ".patch") {
-				return err
-			}
-			return hashFile(hash, path)
-		})
-		if os.IsNotExist(err) {
-			err = nil
-		}
-	}
-	if err != nil {
+	fmt.Fprintln(hash, k.Name(), race, t.Root, runtime.Version(), guardText, MemoryLimit, StepLimit)
+	code := func(path string) bool { return !strings.HasSuffix(path, ".md") && !strings.HasSuffix(path, ".patch") }
+	if err := t.HashSources(hash, code, k.Dir(), k.Solutions()); err != nil {
 		return ""
 	}
 	return hex.EncodeToString(hash.Sum(nil))
-}
-
-func hashFile(hash io.Writer, path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(hash, path, len(text))
-	_, err = hash.Write(text)
-	return err
 }
 
 func (t *Toolchain) verdictPath(key string) string {
@@ -101,7 +75,10 @@ func (t *Toolchain) keep(key string, v Verdict) {
 
 // Tidy removes what is too old to be asked for again.
 func (t *Toolchain) Tidy() {
-	for pattern, age := range map[string]time.Duration{"verdicts/*.json": 30 * 24 * time.Hour, "recipes/*.json": 5 * 24 * time.Hour, "build-*": 24 * time.Hour} {
+	const day = 24 * time.Hour
+	for pattern, age := range map[string]time.Duration{
+		"verdicts/*.json": 30 * day, "proofs/*.json": 30 * day, "recipes/*.json": 5 * day, "build-*": day,
+	} {
 		paths, _ := filepath.Glob(filepath.Join(t.Cache, filepath.FromSlash(pattern))) // only a bad pattern fails
 		for _, path := range paths {
 			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > age {

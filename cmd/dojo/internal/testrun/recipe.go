@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"go/build"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,31 +107,13 @@ func (t *Toolchain) askRecipe(ctx context.Context, k workbook.Kata, race bool) (
 }
 
 // recipePath names the recipe by all that it depends on but the kata's own
-// files: the modules, the packages of this one, what steps share, the steps, since the main
-// function lists them, and the Go version.
+// files: the modules, the packages of this one that are linked, the steps, since
+// the main function lists them, and the Go version.
 func (t *Toolchain) recipePath(k workbook.Kata, race bool) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, k.Name(), race, runtime.Version(), t.Root)
-	files := []string{filepath.Join(t.Root, "go.mod"), filepath.Join(t.Root, "go.sum")}
-	tests, err := filepath.Glob(filepath.Join(k.Dir(), "*_test.go"))
-	files = append(files, tests...)
-	for _, dir := range []string{filepath.Join(t.Root, "pkg"), k.Shared()} {
-		err = errors.Join(err, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-			if os.IsNotExist(err) {
-				return nil
-			}
-			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-				files = append(files, path)
-			}
-			return err
-		}))
-	}
-	for _, path := range files {
-		if hashErr := hashFile(hash, path); hashErr != nil && !os.IsNotExist(hashErr) {
-			err = errors.Join(err, hashErr)
-		}
-	}
-	if err != nil {
+	steps := func(path string) bool { return strings.HasSuffix(path, "_test.go") }
+	if err := t.HashSources(hash, steps, k.Dir()); err != nil {
 		return ""
 	}
 	return filepath.Join(t.Cache, "recipes", hex.EncodeToString(hash.Sum(nil))+".json")
