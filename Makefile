@@ -22,11 +22,11 @@ test: shipped ## packages, runner and references with -race; both configurations
 	cd $(SHIPPED) && $(RACE) -tags solutions ./kata/... ./solutions/...
 	cd $(SHIPPED)/cmd/dojo && $(RACE) ./...
 
-prove: ## every kata: stub, reference, mistakes, documents
+prove: ## every kata: stub, reference, mistakes, documents; runs what changed since it was proved
 	go tool dojo prove
 
 soak: ## the same, a hundred runs of everything
-	go tool dojo prove --runs 100
+	go tool dojo prove --fresh --runs 100
 
 lint: shipped ## both configurations, on the shipped stubs
 	cd $(SHIPPED) && $(LINT) run ./...

@@ -13,6 +13,7 @@ import (
 
 type proveCommand struct {
 	Katas []string `arg:"" optional:"" help:"The katas; without any, all that are here."`
+	Fresh bool     `help:"Run what was proved before, too."`
 	Fix   bool     `help:"Write what can be generated, and make patches fit the reference of today."`
 	Runs  int      `default:"1" help:"How often the reference runs on each number of processors, and each mistake and right program at all. With more than 3, mistakes too always run with -race; else only those that a plain run does not catch."`
 }
@@ -36,11 +37,7 @@ func (c proveCommand) Run(ctx context.Context, d *desk) error {
 	if why := d.noRace(); why != "" {
 		d.say(why)
 	}
-	start := time.Now()
-	whole, err := d.proveAll(ctx, katas, prove.Options{Fix: c.Fix, Runs: c.Runs, Race: d.race(), Thorough: c.Runs > 3})
-	if err != nil {
-		return err
-	}
+	d.tools.Tidy()
 	findings, err := prove.Clone(d.book, c.Fix)
 	if err != nil {
 		return err
@@ -48,16 +45,21 @@ func (c proveCommand) Run(ctx context.Context, d *desk) error {
 	if len(c.Katas) == 0 || len(findings) > 0 {
 		d.showFindings("documents", findings)
 	}
-	whole = whole && len(findings) == 0
-	d.say(fmt.Sprintf("%d katas proved in %.0f s", len(katas), time.Since(start).Seconds()))
-	if !whole {
+	o := prove.Options{Fresh: c.Fresh, Fix: c.Fix, Runs: c.Runs, Race: d.race(), Thorough: c.Runs > 3}
+	whole, err := d.proveAll(ctx, katas, o)
+	if err != nil {
+		return err
+	}
+	if !whole || len(findings) > 0 {
 		return errRed
 	}
 	return nil
 }
 
-// proveAll proves katas side by side and reports them in order.
+// proveAll proves katas side by side and reports them in order, and then where
+// the time went.
 func (d *desk) proveAll(ctx context.Context, katas []workbook.Kata, o prove.Options) (whole bool, err error) {
+	start := time.Now()
 	prover := prove.New(d.tools, o, runtime.NumCPU())
 	reports := make([]chan prove.Report, len(katas))
 	atOnce := make(chan struct{}, 2)
@@ -74,14 +76,48 @@ func (d *desk) proveAll(ctx context.Context, katas []workbook.Kata, o prove.Opti
 		}()
 	}
 	whole = true
+	kept, work := 0, prove.Work{}
 	for _, ready := range reports {
 		r := <-ready
-		what := fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %d right designs, %d of %d promises held, %.1f s of work",
-			r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Right, r.Held, r.Promises, r.Work.Seconds())
-		d.showFindings(what, r.Findings)
+		d.showFindings(proofText(r), r.Findings)
 		whole = whole && len(r.Findings) == 0
+		work.Add(r.Work)
+		if r.Kept != nil {
+			kept++
+		}
 	}
+	d.say(fmt.Sprintf("%d katas proved in %.1f s, %d of them before; %v", len(katas), time.Since(start).Seconds(), kept, work))
 	return whole, ctx.Err()
+}
+
+// proofText is a kata's line.
+func proofText(r prove.Report) string {
+	work, when := r.Work, ""
+	if r.Kept != nil {
+		work, when = r.Kept.Work, ", proved before, "+ago(time.Since(r.Kept.At))
+	}
+	soaked := "never soaked here"
+	switch {
+	case r.Soak.Same:
+		soaked = fmt.Sprintf("soaked %d times %s", r.Soak.Runs, ago(time.Since(r.Soak.At)))
+	case r.Soak.Runs > 0:
+		soaked = "changed since it was soaked, " + ago(time.Since(r.Soak.At))
+	}
+	return fmt.Sprintf("%-16s %d steps +%d, %d mistakes, %d right designs, %d of %d promises held, %.1f s of work%s; %s",
+		r.Kata.Name(), r.Steps, r.Further, r.Mistakes, r.Right, r.Held, r.Promises, work.Total().Seconds(), when, soaked)
+}
+
+// ago says how long ago something was.
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
 // showFindings prints findings, those of one file below its name.

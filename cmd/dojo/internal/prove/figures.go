@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 )
 
 var testLine = regexp.MustCompile(`^\s+\w+_test\.go:\d+: (.*)`)
@@ -24,7 +26,9 @@ func (p *proof) figures(ctx context.Context) ([]Finding, error) {
 		args = append(args, "-args", "-update")
 	}
 	defer p.work()()
-	out, err := p.Tools.Command(ctx, args...).CombinedOutput()
+	cmd := p.Tools.Command(ctx, args...)
+	out, err := cmd.CombinedOutput()
+	p.spend("figures")(testrun.Used(cmd))
 	if err == nil || ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

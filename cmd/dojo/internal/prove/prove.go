@@ -20,6 +20,7 @@ import (
 
 // Options of a proof.
 type Options struct {
+	Fresh    bool // run what was proved before, too
 	Fix      bool // write what can be generated before looking
 	Runs     int  // how often the reference and each mistake run
 	Race     bool
@@ -32,11 +33,13 @@ type Report struct {
 	Steps    int
 	Further  int
 	Mistakes int
-	Right    int           // programs of other designs
-	Promises int           // sentences of the contract
-	Held     int           // of them: those that a mistake breaks, or that have a reason not to be
-	Findings []Finding     // none for a kata that is whole
-	Work     time.Duration // building and running, all told
+	Right    int       // programs of other designs
+	Promises int       // sentences of the contract
+	Held     int       // of them: those that a mistake breaks, or that have a reason not to be
+	Findings []Finding // none for a kata that is whole
+	Work     Work
+	Kept     *Kept // the proof of before that stands for this one, if one does
+	Soak     Soak  // the last one here
 }
 
 // A Prover proves katas, some at a time.
@@ -44,6 +47,7 @@ type Prover struct {
 	Tools   *testrun.Toolchain
 	Options Options
 	slots   chan struct{} // one for each build or run under way
+	outside outside
 }
 
 // New returns a prover that does at most parallel things at a time.
@@ -54,7 +58,7 @@ func New(tools *testrun.Toolchain, o Options, parallel int) *Prover {
 // Kata proves one kata. What its papers lack keeps no code from being run. The
 // error is for what is no fault of the kata's.
 func (p *Prover) Kata(ctx context.Context, k workbook.Kata) (Report, error) {
-	proof := &proof{Prover: p, kata: k, report: Report{Kata: k}}
+	proof := &proof{Prover: p, kata: k, report: Report{Kata: k, Work: Work{}, Soak: p.lastSoak(k)}}
 	findings, err := proof.all(ctx)
 	proof.report.Findings = byFile(k, proof.anotherStub(findings))
 	return proof.report, err
@@ -89,11 +93,13 @@ func (p *proof) all(ctx context.Context) ([]Finding, error) {
 	if p.steps, err = p.kata.Steps(); err != nil {
 		return []Finding{found(p.kata, p.kata.Tests(), "%v", err)}, nil
 	}
+	start := time.Now()
 	papers, err := p.papers()
+	p.spend("papers")(time.Since(start))
 	if err != nil {
 		return papers, err
 	}
-	runs, err := p.runs(ctx)
+	runs, err := p.runsOrKept(ctx)
 	return append(runs, papers...), err
 }
 

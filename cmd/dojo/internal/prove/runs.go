@@ -54,17 +54,10 @@ func (p *proof) runs(ctx context.Context) ([]Finding, error) {
 	return append(findings, p.checkSymptoms(stubSays, failures)...), err
 }
 
-// work takes a slot. What it returns gives it back, and adds the time to the
-// kata's account.
+// work takes a slot. What it returns gives it back.
 func (p *proof) work() (done func()) {
 	p.slots <- struct{}{}
-	start := time.Now()
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.report.Work += time.Since(start)
-		<-p.slots
-	}
+	return func() { <-p.slots }
 }
 
 // build builds the steps on the files as shipped, whatever the learner wrote.
@@ -79,7 +72,11 @@ func (p *proof) build(ctx context.Context, f testrun.Flavour) (*testrun.Binary, 
 	}
 	maps.Copy(replace, f.Replace)
 	f.Replace = replace
-	return p.Tools.Build(ctx, p.kata, f)
+	binary, err := p.Tools.Build(ctx, p.kata, f)
+	if err == nil {
+		p.spend("building")(binary.Built)
+	}
+	return binary, err
 }
 
 // blamed turns what the compiler refuses into a finding of that file.
@@ -111,7 +108,7 @@ func (p *proof) stub(ctx context.Context) (findings []Finding, results []testrun
 		return findings, nil, err
 	}
 	defer binary.Close()
-	results, err = binary.Run(ctx, testrun.Options{Steps: p.names(), Limit: stepLimit})
+	results, err = binary.Run(ctx, testrun.Options{Steps: p.names(), Limit: stepLimit, Used: p.spend("stub")})
 	findings = p.stubFindings(path, results)
 	return findings, results, err
 }
@@ -119,23 +116,23 @@ func (p *proof) stub(ctx context.Context) (findings []Finding, results []testrun
 // reference checks that the reference passes, shuffled, on one, two and four
 // processors.
 func (p *proof) reference(ctx context.Context) ([]Finding, error) {
-	return p.green(ctx, p.kata.Reference(), nil, cpus)
+	return p.green(ctx, "reference", p.kata.Reference(), nil, cpus)
 }
 
 // rightProgram checks that no step refuses a right program of another design.
 func (p *proof) rightProgram(ctx context.Context, r workbook.Right) ([]Finding, error) {
-	return p.green(ctx, r.Path, map[string]string{p.kata.Reference(): r.Path}, cpus[1:2])
+	return p.green(ctx, "right programs", r.Path, map[string]string{p.kata.Reference(): r.Path}, cpus[1:2])
 }
 
 // green checks that a program passes every step each time that it runs.
-func (p *proof) green(ctx context.Context, path string, replace map[string]string, cpus []string) ([]Finding, error) {
+func (p *proof) green(ctx context.Context, kind, path string, replace map[string]string, cpus []string) ([]Finding, error) {
 	defer p.work()()
 	binary, err := p.build(ctx, testrun.Flavour{Solutions: true, Race: p.Options.Race, Replace: replace})
 	if err != nil {
 		return p.blamed(path, err)
 	}
 	defer binary.Close()
-	results, err := binary.Run(ctx, testrun.Options{Steps: p.names(), Limit: stepLimit, Args: []string{
+	results, err := binary.Run(ctx, testrun.Options{Steps: p.names(), Limit: stepLimit, Used: p.spend(kind), Args: []string{
 		fmt.Sprintf("-test.count=%d", p.Options.Runs), "-test.shuffle=on", "-test.cpu=" + strings.Join(cpus, ","),
 	}})
 	var findings []Finding
@@ -207,7 +204,7 @@ func (p *proof) try(ctx context.Context, m workbook.Mistake, f testrun.Flavour) 
 	defer binary.Close()
 	for run := range p.Options.Runs {
 		results, err := binary.Run(ctx, testrun.Options{
-			Steps: p.names(), Limit: stepLimit, FailFast: true, Args: []string{"-test.cpu=" + cpus[run%len(cpus)]},
+			Steps: p.names(), Limit: stepLimit, FailFast: true, Used: p.spend("mistakes"), Args: []string{"-test.cpu=" + cpus[run%len(cpus)]},
 		})
 		if err != nil {
 			return nil, "", err

@@ -33,10 +33,11 @@ type Flavour struct {
 
 // A Binary is a kata's steps, built. Close removes it.
 type Binary struct {
-	Kata workbook.Kata
-	Race bool
-	path string
-	dir  string
+	Kata  workbook.Kata
+	Race  bool
+	Built time.Duration // processor time that the go command took for it
+	path  string
+	dir   string
 }
 
 // Close removes the binary.
@@ -87,7 +88,9 @@ func (t *Toolchain) compile(ctx context.Context, b *Binary, f Flavour) error {
 	if t.Slow != nil {
 		defer time.AfterFunc(3*time.Second, t.Slow).Stop()
 	}
-	out, err := t.Command(ctx, append(args, "./kata/"+b.Kata.Name())...).CombinedOutput()
+	cmd := t.Command(ctx, append(args, "./kata/"+b.Kata.Name())...)
+	out, err := cmd.CombinedOutput()
+	b.Built = Used(cmd)
 	if err != nil {
 		return t.buildError(ctx, string(out), err)
 	}

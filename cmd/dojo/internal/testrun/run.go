@@ -39,11 +39,12 @@ func (r Result) Red() bool { return !r.Passed && !r.Skipped }
 
 // Options of a run.
 type Options struct {
-	Steps    []string      // to run, in order
-	Args     []string      // further flags of the test binary
-	Limit    time.Duration // for one step
-	FailFast bool          // stop after the first red step
-	Each     func(Result)  // called as each step ends; may be nil
+	Steps    []string            // to run, in order
+	Args     []string            // further flags of the test binary
+	Limit    time.Duration       // for one step
+	FailFast bool                // stop after the first red step
+	Each     func(Result)        // called as each step ends; may be nil
+	Used     func(time.Duration) // called with the processor time of each process; may be nil
 }
 
 // Run runs the steps. A step that takes the process with it is red, and the
@@ -90,6 +91,9 @@ func (b *Binary) once(ctx context.Context, steps []string, o Options) ([]Result,
 	s.alarm.Stop()
 	waitErr := cmd.Wait()
 	_ = os.Remove(order) // most often there was none
+	if o.Used != nil {
+		o.Used(Used(cmd))
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -43,6 +43,15 @@ func (t *Toolchain) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// Used returns the processor time that a command which has ended took, with its
+// children: what it waited for is not counted.
+func Used(cmd *exec.Cmd) time.Duration {
+	if cmd.ProcessState == nil {
+		return 0 // it was never started
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
 // NoRace says in one sentence why this machine cannot build with the race
 // detector, or nothing where it can.
 func (t *Toolchain) NoRace(ctx context.Context) string {
