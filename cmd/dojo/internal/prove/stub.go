@@ -19,7 +19,7 @@ func (p *Prover) Stub(ctx context.Context, k workbook.Kata) ([]Finding, error) {
 		return []Finding{found(k, k.Tests(), "%v", err)}, nil
 	}
 	findings := append(checkBuildLine(k, k.Stub(), workbook.BuildLine), checkAPI(k, k.Stub())...)
-	trial := &proof{Prover: p, kata: k, steps: steps}
+	trial := &proof{Prover: p, kata: k, steps: steps, report: Report{Work: Work{}}}
 	binary, err := trial.build(ctx, testrun.Flavour{Race: p.Options.Race, Replace: map[string]string{k.Stub(): k.Stub()}})
 	if err != nil {
 		broken, err := trial.blamed(k.Stub(), err)

@@ -42,7 +42,7 @@ func (p *Prover) Try(ctx context.Context, k workbook.Kata, path string) (*Trial,
 	if err != nil {
 		return nil, err
 	}
-	t := &Trial{proof: &proof{Prover: p, kata: k, steps: steps}}
+	t := &Trial{proof: &proof{Prover: p, kata: k, steps: steps, report: Report{Work: Work{}}}}
 	t.Caught, err = t.firstRed(ctx, t.names(), testrun.Flavour{Solutions: true, Replace: map[string]string{k.Reference(): path}})
 	return t, err
 }
