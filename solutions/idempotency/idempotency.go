@@ -19,34 +19,31 @@ import (
 	"time"
 )
 
-// ErrChanged is returned by a Store for a key whose version is no longer the one that was named.
+// ErrChanged is what a Store returns if a key no longer has the version that was named.
 var ErrChanged = errors.New("the key has another version")
 
-// A Store keeps values for all servers, as a database or Redis does. Each call is atomic, and a Store is safe for
-// concurrent use. A key is gone once its ttl has passed.
+// A Store keeps values for all servers, as a database or Redis does. Each call is atomic and safe for concurrent use.
 type Store interface {
-	// Get returns the value of a key and its version. The version is 0 if the key is not there.
+	// Get returns a value and its version, which is 0 if the key is not there or its ttl has passed.
 	Get(ctx context.Context, key string) (value []byte, version int64, err error)
-	// Put stores a value, whatever was there before, and returns its version. No two versions are ever the same.
+	// Put stores a value, whatever was there, and returns a version that no value had before.
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) (version int64, err error)
-	// PutIf is Put if the key still has the given version, or for version 0 if the key is not there. Otherwise it
-	// changes nothing and returns ErrChanged.
+	// PutIf is Put if the key has that version, or for 0 is not there. Otherwise it only returns ErrChanged.
 	PutIf(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) (now int64, err error)
-	// DeleteIf removes a key if it still has the given version. Otherwise it changes nothing and returns ErrChanged.
+	// DeleteIf removes a key if it has that version. Otherwise it only returns ErrChanged.
 	DeleteIf(ctx context.Context, key string, version int64) error
 }
 
-// Config says how keys are handled. Durations of zero and sizes of zero stand for the values in brackets.
+// Config says how keys are handled. Zero stands for the value in brackets.
 type Config struct {
 	Store   Store                      // shared by all servers
-	Client  func(*http.Request) string // who sends the request, as the server knows it; nil if there is one client only
-	Lease   time.Duration              // how long a request may take before a retry may run (1 minute)
-	Keep    time.Duration              // how long an answer is kept for retries (24 hours)
-	MaxBody int64                      // the largest body of a request, in bytes (1 MiB)
+	Client  func(*http.Request) string // who sent the request; nil if there is one client only
+	Lease   time.Duration              // how long a request may take before a retry runs (1 minute)
+	Keep    time.Duration              // how long an answer is repeated (24 hours)
+	MaxBody int64                      // the largest body, in bytes (1 MiB)
 }
 
-// New puts the middleware for the Idempotency-Key header in front of a handler. What it returns is safe for concurrent
-// use, also with further servers on the same Store.
+// New puts the middleware for the Idempotency-Key header in front of a handler. It is safe for concurrent use.
 func New(next http.Handler, c Config) http.Handler {
 	c.Lease = cmp.Or(c.Lease, time.Minute)
 	c.Keep = cmp.Or(c.Keep, 24*time.Hour)
@@ -219,8 +216,7 @@ type call struct {
 
 type callKey struct{}
 
-// Key returns what the handler passes on to a service that is keyed too, such as a payment provider: the same string for
-// each run of the same request, and another one for another client, method, path or key. Without a key it returns "".
+// Key returns what to hand on to a service that is keyed too, such as a payment provider. Without a key it returns "".
 func Key(ctx context.Context) string {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c.key
@@ -228,8 +224,7 @@ func Key(ctx context.Context) string {
 	return ""
 }
 
-// NothingHappened is called by a handler that has changed nothing and never will for this request. Its answer is sent,
-// and the key is free again. Without a key it does nothing.
+// NothingHappened says that the handler changed nothing, and never will for this request. Without a key it does nothing.
 func NothingHappened(ctx context.Context) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		c.nothing = true
