@@ -1,6 +1,7 @@
 package idempotency_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,11 +33,9 @@ type entry struct {
 	Until   time.Time
 }
 
-// contents returns what is not gone.
+// contents returns what is not gone, when all is quiet.
 func (m *memory) contents() map[string]entry {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := maps.Collect(maps.All(m.entries))
+	all := maps.Clone(m.entries)
 	maps.DeleteFunc(all, func(_ string, e entry) bool { return !time.Now().Before(e.Until) })
 	return all
 }
@@ -50,10 +49,10 @@ type connection struct {
 	wire wire
 }
 
-// do is one operation: if the key has that version, it stores the value, or without a ttl deletes the key unless the value
-// is nil, and returns the entry that is there then. The version -1 stands for any.
-func (c connection) do(ctx context.Context, what, key string, has int64, value []byte, ttl time.Duration) (e entry, err error) {
-	if failed := c.wire(what, func() string {
+// do is one operation. It stores the value, or without a ttl deletes the key unless the value is nil. Version -1 is any.
+func (c connection) do(ctx context.Context, what, key string, has int64, value []byte, ttl time.Duration) (_ []byte, _ int64, err error) {
+	var e entry
+	failed := c.wire(what, func() string {
 		m := c.of(key)
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -76,29 +75,26 @@ func (c connection) do(ctx context.Context, what, key string, has int64, value [
 			delete(m.entries, key)
 		}
 		return fmt.Sprintf("v%d", e.Version)
-	}); failed != nil {
-		return entry{}, failed
-	}
-	return e, err
+	})
+	return []byte(e.Value), e.Version, cmp.Or(failed, err)
 }
 
 func (c connection) Get(ctx context.Context, key string) ([]byte, int64, error) {
-	e, err := c.do(ctx, "Get", key, -1, nil, 0)
-	return []byte(e.Value), e.Version, err
+	return c.do(ctx, "Get", key, -1, nil, 0)
 }
 
 func (c connection) Put(ctx context.Context, key string, value []byte, ttl time.Duration) (int64, error) {
-	e, err := c.do(ctx, "Put", key, -1, value, ttl)
-	return e.Version, err
+	_, version, err := c.do(ctx, "Put", key, -1, value, ttl)
+	return version, err
 }
 
 func (c connection) PutIf(ctx context.Context, key string, version int64, value []byte, ttl time.Duration) (int64, error) {
-	e, err := c.do(ctx, fmt.Sprintf("PutIf v%d", version), key, version, value, ttl)
-	return e.Version, err
+	_, now, err := c.do(ctx, fmt.Sprintf("PutIf v%d", version), key, version, value, ttl)
+	return now, err
 }
 
 func (c connection) DeleteIf(ctx context.Context, key string, version int64) error {
-	_, err := c.do(ctx, fmt.Sprintf("DeleteIf v%d", version), key, version, []byte{}, 0)
+	_, _, err := c.do(ctx, fmt.Sprintf("DeleteIf v%d", version), key, version, []byte{}, 0)
 	return err
 }
 
@@ -154,12 +150,10 @@ func (s *server) told(what string, operation func() string) error {
 
 const lease = 30 * time.Second
 
-// usual has other values than those that stand for zero.
 var usual = idempotency.Config{
 	Client: func(r *http.Request) string { return r.Header.Get("Authorization") }, Lease: lease, Keep: 9 * time.Hour, MaxBody: 999,
 }
 
-// pay charges the card and says so.
 func (s *server) pay(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	n := s.charge(idempotency.Key(r.Context()))
@@ -169,7 +163,6 @@ func (s *server) pay(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "payment %d of %s", n, body)
 }
 
-// A request is what a client sends.
 type request struct {
 	method, target, kind, body, client string
 	keys                               []string // lines of the header; nil for none
@@ -185,7 +178,7 @@ func (q request) but(change func(*request)) request {
 }
 
 func (q request) String() string {
-	return fmt.Sprintf("%s %s from %s, keys %.30s", q.method, q.target, q.client, q.keys)
+	return fmt.Sprintf("%s %s from %s, keys %.30s", q.method, q.target, strings.Trim(strconv.QuoteToASCII(q.client), `"`), q.keys)
 }
 
 func (q request) http(ctx context.Context) *http.Request {
@@ -197,7 +190,6 @@ func (q request) http(ctx context.Context) *http.Request {
 	return r
 }
 
-// An answer is what came back.
 type answer struct {
 	Status status
 	Header http.Header
@@ -213,16 +205,19 @@ type socket struct {
 	answer
 
 	header http.Header
-	first  func() // called before the first byte, if it is set
+	first  func() // called before the first byte
 }
 
+func plug() *socket                   { return &socket{header: http.Header{}, first: func() {}} }
 func (w *socket) Header() http.Header { return w.header }
+func (w *socket) Flush()              { w.WriteHeader(http.StatusOK) }
 
 func (w *socket) WriteHeader(code int) {
-	if w.Status != 0 || code < http.StatusOK { // it is too late, or it is information ahead of the answer
-		return
+	if code < 100 { // as net/http does
+		panic(fmt.Sprintf("invalid WriteHeader code %d", code))
 	}
-	if w.Status, w.answer.Header = status(code), w.header.Clone(); w.first != nil {
+	if w.Status == 0 && code >= http.StatusOK { // else it is too late, or it is information ahead of the answer
+		w.Status, w.answer.Header = status(code), w.header.Clone()
 		w.first()
 	}
 }
@@ -235,7 +230,7 @@ func (w *socket) Write(b []byte) (int, error) {
 
 // send sends a request, and returns what comes back, without the mark of a repetition.
 func send(h http.Handler, r *http.Request) answer {
-	w := &socket{header: http.Header{}}
+	w := plug()
 	h.ServeHTTP(w, r)
 	if w.WriteHeader(http.StatusOK); w.answer.Header.Get("Idempotent-Replayed") == "true" {
 		w.answer.Header.Del("Idempotent-Replayed")
@@ -268,13 +263,18 @@ func (s *server) refuses(q request, want status, why string) answer {
 	before := s.contents()
 	a := s.answers(q, want, why)
 	step.Equal(s, before, s.contents(), "%v is refused. What is in the store does not change.", q)
+	s.isProblem(a)
+	return a
+}
+
+// isProblem expects that a refusal is in problem details.
+func (s *server) isProblem(a answer) {
 	kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
 	step.Equal(s, "application/problem+json", kind, "A refusal is in problem details (RFC 9457). Its Content-Type:")
 	var p map[string]any
 	_ = json.Unmarshal([]byte(a.Body), &p) // an error leaves it empty
-	step.Expect(s, fmt.Sprintf("%T %T %#v", p["title"], p["detail"], p["status"]) == fmt.Sprintf("string string %d", want),
-		"A refusal with %v should be an object with title, status (a number) and detail (RFC 9457). It is %.200s", want, a.Body)
-	return a
+	step.Expect(s, fmt.Sprintf("%T %T %#v", p["title"], p["detail"], p["status"]) == fmt.Sprintf("string string %d", a.Status),
+		"A refusal with %v should be an object with title, status (a number) and detail (RFC 9457). It is %.200s", a.Status, a.Body)
 }
 
 // isUnderWay sends a request, and expects 409 and a Retry-After of 1 to that many seconds.

@@ -59,19 +59,15 @@ func TestRepeatIsReplayed(t *testing.T) {
 	}
 	serve(t, func(s *server) {
 		var again answer
-		other := s.beside(s.pay)
-		w := &socket{header: http.Header{}, first: func() { again = send(other, payment("k1").http(s.Context())) }}
+		w := plug()
+		w.first = func() { again = send(s.beside(s.pay), payment("k1").http(s.Context())) }
 		s.ServeHTTP(w, payment("k1").http(s.Context()))
 		s.ran(1, 1, "One key came in")
 		step.Equal(s, "", w.Header().Get("Idempotent-Replayed"), "This answer is the first one, and no repetition.")
 		step.Equal(s, w.answer, again, "The client has the first byte and asks again. The answer should be in the store by then:")
 	})
 	serve(t, func(s *server) {
-		parts := func(r *http.Request) *http.Request {
-			c := r.Clone(context.Background())
-			c.Body = nil
-			return c
-		}
+		parts := func(r *http.Request) *http.Request { r = r.Clone(context.Background()); r.Body = nil; return r }
 		r := payment("k1").http(context.WithValue(s.Context(), http.LocalAddrContextKey, "a value"))
 		r.SetPathValue("id", "7")
 		want := parts(r)
@@ -90,15 +86,13 @@ func TestKeyIsDemanded(t *testing.T) {
 	malformed := map[string][]string{ // header fields, some of several lines
 		"it is empty":                         {"", "  ", `""`},
 		"a String is in double quotes":        {`k1`, `'k1'`, `"k1`, `k1"`, `"`, `"k1\"`},
-		"a quote and a backslash are escaped": {`"k"1"`, `"k\"`, `"\\\"`},
-		"nothing but these two is escaped":    {`"k\1"`},
+		"a quote and a backslash are escaped": {`"k"1"`, `"k\"`, `"\\\"`, `"k\1"`},
 		"there is one key without parameters": {`"k1";a=1`, `"k1", "k2"`},
 		"there is one line":                   {"\"k1\"\n\"k1\"", "\"k1\"\n"},
 		"only spaces may be around it":        {"\"k1\"\t"},
 		"a String is printable ASCII":         {"\"k\x1f1\"", "\"k\x7f\"", `"clé"`},
 		"it has 256 characters":               {`"` + long + `k"`},
 	}
-	wellFormed := []string{`"k1"`, `"k"`, `" "`, `"` + long + `"`, `"` + strings.Repeat(`\"`, 255) + `"`, `" !#[]~ \\ \" "`}
 	for _, method := range []string{http.MethodPost, http.MethodPatch} {
 		q := payment("").but(func(q *request) { q.method, q.keys = method, nil })
 		for _, why := range slices.Sorted(maps.Keys(malformed)) {
@@ -110,7 +104,7 @@ func TestKeyIsDemanded(t *testing.T) {
 				})
 			}
 		}
-		for _, key := range wellFormed {
+		for _, key := range []string{`"k1"`, `"k"`, `" "`, `"` + long + `"`, `"` + strings.Repeat(`\"`, 255) + `"`, `" !#[]~ \\ \" "`} {
 			serve(t, func(s *server) {
 				first := s.answers(q.but(func(q *request) { q.keys = []string{key} }), 201, "the key is well formed")
 				s.repeats(q.but(func(q *request) { q.keys = []string{"  " + key + " "} }), first, "spaces around a key are no part of it")
@@ -124,7 +118,7 @@ func TestKeyIsDemanded(t *testing.T) {
 			leave()
 			for n, keys := range [][]string{nil, {`"k1"`}, {`"k1"`}, {`broken`}} {
 				q := payment("").but(func(q *request) { q.method, q.keys, q.body = method, keys, strings.Repeat("x", 1000) })
-				client := &socket{header: http.Header{}}
+				client := plug()
 				s.with(usual, func(what string, _ func() string) error {
 					s.Fatalf("%v: only POST and PATCH come to the store. This came to %s.", q, what)
 					return nil
@@ -144,17 +138,20 @@ func TestKeyIsDemanded(t *testing.T) {
 
 // The same key with another payload is refused with 422, whether the first request is done or still under way.
 func TestOtherPayloadIsRefused(t *testing.T) {
-	usual := request{http.MethodPost, "/payments?a=1&b=2", "application/json", `{"eur": 5}`, "ann", []string{`"k1"`}}
+	const body = "{\"eur\": 5, \"to\": \"Jos\xe9\"}" // in Latin-1
+	usual := request{http.MethodPost, "/payments?a=1&b=2", "application/json", body, "ann", []string{`"k1"`}}
 	others := map[string]func(*request){
-		"another body":                                 func(q *request) { q.body = `{"eur": 6}` },
-		"the same JSON with one space less":            func(q *request) { q.body = `{"eur":5}` },
+		"another body":                                 func(q *request) { q.body = strings.ReplaceAll(body, "5", "6") },
+		"another letter that is no UTF-8":              func(q *request) { q.body = strings.ReplaceAll(body, "\xe9", "\xe8") },
+		"a line feed at the end":                       func(q *request) { q.body += "\n" },
+		"the same JSON with one space less":            func(q *request) { q.body = strings.Replace(body, " ", "", 1) },
 		"no body":                                      func(q *request) { q.body = "" },
 		"another query":                                func(q *request) { q.target = "/payments?a=1&b=3" },
+		"the query in another spelling":                func(q *request) { q.target = "/payments?a=%31&b=2" },
 		"the query in another order":                   func(q *request) { q.target = "/payments?b=2&a=1" },
-		"another Content-Type":                         func(q *request) { q.kind = "text/plain" },
 		"the Content-Type in another spelling":         func(q *request) { q.kind = "Application/json" },
-		"a byte moved from the query to the body":      func(q *request) { q.target, q.body = "/payments?a=1&b=", `2{"eur": 5}` },
-		"a byte moved from the Content-Type to a body": func(q *request) { q.kind, q.body = "application/jso", `n{"eur": 5}` },
+		"a byte moved from the query to the body":      func(q *request) { q.target, q.body = "/payments?a=1&b=", "2"+body },
+		"a byte moved from the Content-Type to a body": func(q *request) { q.kind, q.body = "application/jso", "n"+body },
 	}
 	for _, name := range slices.Sorted(maps.Keys(others)) {
 		other := usual.but(others[name])
@@ -178,13 +175,14 @@ func TestSameKeyAtOnce(t *testing.T) {
 	one := payment("k1")
 	serve(t, func(s *server) {
 		gate := make(chan struct{})
-		s = s.beside(func(w http.ResponseWriter, r *http.Request) { <-gate; s.pay(w, r) })
+		s = s.beside(func(w http.ResponseWriter, r *http.Request) { s.pay(w, r); <-gate })
 		first := s.start(one)
 		s.isUnderWay(one, 30, "the first request is under way")
 		s.beside(s.pay).isUnderWay(one, 30, "the first request is under way at another server")
+		s.start(payment("k2"))
+		s.ran(2, 2, "Another key came in, and waits for nobody")
 		close(gate)
 		s.repeats(one, first.Result(), "the first request is done")
-		s.ran(1, 1, "One key came in")
 	})
 	explore(t, "at one server", false, 1, one, one)
 	explore(t, "at two servers", false, 2, one, one)
@@ -199,15 +197,13 @@ func TestSameKeyAtOnce(t *testing.T) {
 		payment("").but(func(q *request) { q.keys = nil }),
 		payment("").but(func(q *request) { q.method = http.MethodGet }),
 	} {
-		do := func(h http.Handler) { send(h, q.http(context.Background())) }
-		calls = append(calls, apart.Call[http.Handler]{Name: q.String(), Do: do})
+		calls = append(calls, apart.Call[http.Handler]{Name: q.String(), Do: func(h http.Handler) { send(h, q.http(context.Background())) }})
 	}
 	apart.Pairs(t, func() http.Handler {
 		config := usual
 		config.Store = parts()
-		h := idempotency.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.WriteString(w, idempotency.Key(r.Context()))
-		}), config)
+		echo := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, idempotency.Key(r.Context())) }
+		h := idempotency.New(http.HandlerFunc(echo), config)
 		calls[0].Do(h)
 		return h
 	}, calls...)
@@ -216,12 +212,10 @@ func TestSameKeyAtOnce(t *testing.T) {
 // explore sends requests with one key at the same time, in every order of what the servers do at the store and the
 // provider. Before that a server may have died with the key, whose lease is over then.
 func explore(t *testing.T, where string, died bool, servers int, requests ...request) {
-	t.Helper()
-	// A design that does more at the store has more orders than these. What is wrong is found early.
-	step.ExploreWithin(t, 200, func(t *step.T, x *interleave.Schedule) {
+	step.ExploreWithin(t, 200, func(t *step.T, x *interleave.Schedule) { // some designs have more orders; wrong ones fail early
 		s := open(t)
 		if died {
-			ends(s.beside(s.late(0, "panics")), requests[0])
+			ends(s.beside(s.late(0, "panics")), plug(), requests[0])
 			time.Sleep(lease)
 		}
 		answers, several := make([]answer, len(requests)), make([]*server, servers)
@@ -257,11 +251,11 @@ func at(x *interleave.Schedule) wire {
 	}
 }
 
-// ends sends a request to a handler that may end by a panic, which it returns.
-func ends(h http.Handler, q request) (panicked any) {
-	defer func() { panicked = recover() }()
-	send(h, q.http(context.Background()))
-	return nil
+// ends sends a request to a handler that may end by a panic, and returns how it ended.
+func ends(h http.Handler, w *socket, q request) (how any) {
+	defer func() { how = cmp.Or(recover(), how) }()
+	h.ServeHTTP(w, q.http(context.Background()))
+	return "it returned"
 }
 
 // parts is a store in parts, so that requests with different keys share no lock: it would put them in order, and hide a
@@ -286,9 +280,11 @@ func TestKeysAreTheClientsOwn(t *testing.T) {
 	for _, q := range []request{
 		of("ben", "POST", "/a", `k"`), of("ann ", "POST", "/a", `k"`), of("", "POST", "/a", `k"`), of("ann", "POST", "/b", `k"`),
 		of("ann", "POST", "/a/", `k"`), of("ann", "PATCH", "/a", `k"`), of("ann", "POST", "/a", `k\`),
+		of("Ann", "POST", "/a", `k"`), of("ann", "POST", "/A", `k"`), of("ann", "POST", "/a", `K"`),
 	} {
 		pairs = append(pairs, [2]request{of("ann", "POST", "/a", `k"`), q})
 	}
+	pairs = append(pairs, [2]request{of("Jos\xe9", "POST", "/a", "k1"), of("Jos\xe8", "POST", "/a", "k1")})
 	for by := range strings.FieldsSeq(`: | / - _ , . ; # % = & \`) { // joined by it, the two of each pair spell the same
 		pairs = append(pairs,
 			[2]request{of("a"+by+"b", "POST", "/a", "c"), of("a", "POST", "/a", "b"+by+"c")},
@@ -348,19 +344,20 @@ func TestUnknownOutcome(t *testing.T) {
 		}
 		s.ran(s.runs, 1, "One key came in, and gives the provider one string in each run")
 	})
+	end := map[string]func(){"panics": func() { panic(http.ErrAbortHandler) }, "ends its goroutine": runtime.Goexit}
 	for _, how := range []string{"panics", "ends its goroutine"} {
 		serve(t, func(s *server) {
 			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
-				if s.pay(w, r); s.runs == 1 && how == "panics" {
-					panic(http.ErrAbortHandler)
-				} else if s.runs == 1 {
-					runtime.Goexit()
+				if s.pay(w, r); s.runs == 1 {
+					end[how]()
 				}
 			})
-			call := step.Start(s.T, func() any { return ends(s, q) })
+			w := plug()
+			call := step.Start(s.T, func() any { return ends(s, w, q) })
 			step.Expect(s, !call.Waits(), "The handler %s, and so your handler should end at once. It waits.", how)
-			step.Expect(s, how != "panics" || call.Result() == any(http.ErrAbortHandler),
-				"The panic of the handler should go on to the server. What came was %v.", call.Result())
+			want := map[string]any{"panics": http.ErrAbortHandler}[how]
+			step.Equal(s, want, call.Result(), "The handler %s, and so should yours. What came of it:", how)
+			step.Equal(s, answer{}, w.answer, "The handler %s, and nobody knows what happened. The client is told nothing:", how)
 			s.isUnderWay(q, 30, "the handler "+how+", and nobody knows what happened until the lease is over")
 			s.answers(payment("k2"), 201, "another key is free, although the handler "+how)
 			time.Sleep(lease)
@@ -388,11 +385,10 @@ func TestUnknownOutcome(t *testing.T) {
 // comesBackLate pauses a server in the handler, so that a retry takes over when the lease is out. The server comes back
 // that much later, and must not touch what the retry left.
 func (s *server) comesBackLate(config idempotency.Config, lease, late time.Duration, end string) {
-	s.Helper()
 	slow := s.with(config, s.told, s.late(lease+late, end))
 	fresh := s.with(config, s.told, func(w http.ResponseWriter, r *http.Request) { s.pay(w, r); time.Sleep(20 * time.Second) })
 	q, seconds := payment("k1"), int(lease.Seconds())
-	first := step.Start(s.T, func() any { return ends(slow, q) })
+	first := step.Start(s.T, func() any { return ends(slow, plug(), q) })
 	runs := s.runs
 	fresh.isUnderWay(q, seconds, "the first request was sent just now")
 	time.Sleep(lease - 1)
@@ -444,7 +440,9 @@ func TestNoTrace(t *testing.T) {
 			read := 4*tt.most - huge.Len()
 			step.Expect(s, read <= tt.most+1, "Of a body that is too large %d bytes should be read at most. %d were.", tt.most+1, read)
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("5.00"), iotest.ErrReader(io.ErrUnexpectedEOF)))
-			step.Expect(s, send(s, r).Status >= 400, "A body that breaks off should be refused, and not taken for a whole one.")
+			broken := send(s, r)
+			step.Expect(s, broken.Status >= 400, "A body that breaks off should be refused, and not taken for a whole one.")
+			s.isProblem(broken)
 			s.ran(0, 0, "All requests were refused")
 			step.Equal(s, 0, len(s.contents()), "All requests were refused. Keys in the store:")
 			fits := q.but(func(q *request) { q.body = strings.Repeat("x", tt.most) })
@@ -453,7 +451,8 @@ func TestNoTrace(t *testing.T) {
 		})
 	}
 	serve(t, func(s *server) {
-		none := s.beside(s.late(0, nothing))
+		handler := s.late(0, nothing)
+		none := s.beside(func(w http.ResponseWriter, r *http.Request) { handler(w, r) })
 		for range 2 {
 			step.Equal(s, nothing, none.answers(q, 200, "the key is free").Body, "The handler did nothing. Its answer:")
 			step.Equal(s, 0, len(s.contents()), "Nothing happened, so the key is free. Keys in the store:")
@@ -464,8 +463,9 @@ func TestNoTrace(t *testing.T) {
 		slow.Result()
 		step.Equal(s, 0, len(s.contents()), "A retry freed the key, and a server that comes back then leaves it so. Keys:")
 		other := q.but(func(q *request) { q.body = "7.00 EUR" })
-		first := s.answers(other, 201, "nothing had happened under this key, so it is free, for another payload too")
-		none.repeats(other, first, "the key has an answer now")
+		handler = s.pay
+		first := none.answers(other, 201, "nothing had happened under this key, so it is free, for another payload too")
+		s.repeats(other, first, "the key has an answer now")
 		s.ran(2, 1, "The slow request was for the card, and the last one")
 	})
 }
@@ -492,8 +492,7 @@ func TestFurtherRetention(t *testing.T) {
 		for _, keys := range []int{10, 3000} { // after the first few, what is kept for all is there
 			before := heap()
 			for i := range keys {
-				a := send(s, payment(fmt.Sprintf("key %d", i)).http(s.Context()))
-				step.Equal(s, 201, a.Status, "A new key. The answer:")
+				step.Equal(s, 201, send(s, payment(fmt.Sprintf("key %d", i)).http(s.Context())).Status, "A new key. The answer:")
 			}
 			time.Sleep(usual.Keep)
 			step.Equal(s, 0, len(s.contents()), "The time to keep the answers is over. Keys in the store:")
@@ -518,19 +517,15 @@ func TestFurtherStreams(t *testing.T) {
 	pieces := func(w http.ResponseWriter) {
 		piece := []byte("part 0\n")
 		for range 3 {
-			_, _ = w.Write(piece)
-			if f, ok := w.(http.Flusher); ok {
-				f.Flush()
+			if n, err := w.Write(piece); n < len(piece) || err != nil {
+				panic(cmp.Or(err, io.ErrShortWrite))
 			}
+			_ = http.NewResponseController(w).Flush() // where it can
 			w.Header().Set("X-Late", "too late")
 			piece[5]++ // the handler may use its memory again
 		}
 	}
-	hints := func(w http.ResponseWriter) {
-		w.WriteHeader(http.StatusEarlyHints)
-		w.WriteHeader(http.StatusCreated)
-		_, _ = io.WriteString(w, "done")
-	}
+	hints := func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints); w.WriteHeader(http.StatusCreated) }
 	plain := http.Header{"Content-Type": {"text/plain"}}
 	for _, tt := range []struct {
 		does  string
@@ -538,7 +533,7 @@ func TestFurtherStreams(t *testing.T) {
 		want  answer
 	}{
 		{"writes in pieces and flushes", pieces, answer{200, plain, "part 0\npart 1\npart 2\n"}},
-		{"sends hints first", hints, answer{201, plain, "done"}},
+		{"sends hints first", hints, answer{201, plain, ""}},
 		{"writes nothing", func(http.ResponseWriter) {}, answer{200, plain, ""}},
 	} {
 		serve(t, func(s *server) {
@@ -573,22 +568,26 @@ func TestFurtherClientGoesAway(t *testing.T) {
 // A store that fails before the handler ran means 503 and no run; one that fails afterwards costs the client nothing.
 func TestFurtherStoreDown(t *testing.T) {
 	q := payment("k1")
-	for n := range 10 {
+	for n := range 20 { // in the second half the store fails once
 		serve(t, func(s *server) {
 			handlers, said := []http.HandlerFunc{s.pay, s.late(0, nothing)}, []string{"payment 1 of 5.00 EUR", nothing}
-			calls, allowed, ran := 0, n/2, false // operations before the store fails
+			calls, allowed, ran, early := 0, n/2%5, false, false // allowed are the operations before the store fails
 			shaky := s.with(usual, func(what string, operation func() string) error {
-				if calls++; calls > allowed {
+				if calls++; calls > allowed && (n < 10 || calls == allowed+1) {
+					early = early || !ran
 					return io.ErrClosedPipe
 				}
 				return s.told(what, operation)
 			}, func(w http.ResponseWriter, r *http.Request) { ran = true; handlers[n%2](w, r) })
-			if a := shaky.start(q).Result(); ran && allowed > 0 {
+			if a := shaky.start(q).Result(); early || !ran {
+				how := []string{"is down", "failed once"}[n/10]
+				step.Equal(s, 503, a.Status, "The store %s, so nobody can tell whether this is a repetition. The answer:", how)
+				step.Expect(s, !ran, "The client is told 503, and the handler should not run.")
+				s.isProblem(a)
+			} else {
 				step.Equal(s, said[n%2], a.Body, "The store failed when the handler had run, so the client gets its answer.")
 				s.start(q).Result()
 				step.Expect(s, s.runs < 2, "The handler ran, so the key was taken before that. A retry at once should not run it again.")
-			} else {
-				shaky.refuses(q, 503, "the store is down, so nobody can tell whether this is a repetition")
 			}
 			time.Sleep(lease)
 			s.answers(q, 201, "the store is back, and a lease is over if there was one")
