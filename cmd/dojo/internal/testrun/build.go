@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
@@ -31,13 +32,15 @@ type Flavour struct {
 	Replace   map[string]string // files to take from elsewhere, as in go build -overlay
 }
 
-// A Binary is a kata's steps, built. Close removes it.
+// A Binary is a kata's steps, built. It may run several times at once. Close
+// removes it.
 type Binary struct {
 	Kata  workbook.Kata
 	Race  bool
 	Built time.Duration // processor time that the go command took for it
 	path  string
 	dir   string
+	runs  atomic.Int64 // so far
 }
 
 // Close removes the binary.
@@ -65,6 +68,36 @@ func (t *Toolchain) Build(ctx context.Context, k workbook.Kata, f Flavour) (*Bin
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
+}
+
+// BuildShipped builds the steps on the files as shipped, whatever the learner
+// wrote.
+func (t *Toolchain) BuildShipped(ctx context.Context, k workbook.Kata, f Flavour) (*Binary, error) {
+	further, err := k.Further()
+	if err != nil {
+		return nil, err
+	}
+	replace := map[string]string{k.Stub(): k.ShippedStub()}
+	for _, path := range further {
+		replace[path] = ""
+	}
+	maps.Copy(replace, f.Replace)
+	f.Replace = replace
+	return t.Build(ctx, k, f)
+}
+
+// BuildText builds the steps on another text of the reference.
+func (t *Toolchain) BuildText(ctx context.Context, k workbook.Kata, text string, race bool) (*Binary, error) {
+	dir, err := t.temp()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, k.Name()+".go")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return nil, fmt.Errorf("cannot write the files of a build: %w", err)
+	}
+	return t.BuildShipped(ctx, k, Flavour{Solutions: true, Race: race, Replace: map[string]string{k.Reference(): path}})
 }
 
 func (t *Toolchain) compile(ctx context.Context, b *Binary, f Flavour) error {

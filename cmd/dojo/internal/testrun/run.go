@@ -41,6 +41,7 @@ func (r Result) Red() bool { return !r.Passed && !r.Skipped }
 type Options struct {
 	Steps    []string            // to run, in order
 	Args     []string            // further flags of the test binary
+	Env      []string            // further settings of its environment
 	Limit    time.Duration       // for one step
 	FailFast bool                // stop after the first red step
 	Each     func(Result)        // called as each step ends; may be nil
@@ -74,8 +75,10 @@ func (b *Binary) once(ctx context.Context, steps []string, o Options) ([]Result,
 	}
 	cmd := exec.CommandContext(ctx, b.path, append(args, o.Args...)...)
 	cmd.Dir = b.Kata.Dir()
-	order := filepath.Join(b.dir, "order")
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0", "GOTRACEBACK=all", "PWD="+cmd.Dir, "DOJO_ORDER="+order)
+	order := filepath.Join(b.dir, fmt.Sprint("order", b.runs.Add(1)))
+	cmd.Env = slices.Concat(os.Environ(), []string{
+		"GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0", "GOTRACEBACK=all", "PWD=" + cmd.Dir, "DOJO_ORDER=" + order,
+	}, o.Env)
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting the steps of %s: %w", b.Kata.Name(), err)
