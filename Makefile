@@ -7,7 +7,7 @@ LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 MODULES := . cmd/dojo bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help test kata prove lint soak postgres bench figures fmt tidy shipped
+.PHONY: help test kata prove lint soak mutate postgres bench figures fmt tidy shipped
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ prove: ## every kata: stub, reference, mistakes, documents; runs what changed si
 
 soak: ## the same, a hundred runs of everything
 	go tool dojo prove --fresh --runs 100
+
+mutate: ## every kata: small changes of the reference that no step notices; most of an hour
+	go tool dojo mutate
 
 lint: shipped ## both configurations, on the shipped stubs
 	cd $(SHIPPED) && $(LINT) run ./...

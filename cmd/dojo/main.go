@@ -42,6 +42,7 @@ type commands struct {
 	Tag      tagCommand      `cmd:"" help:"Put the build line on files that you added to a kata."`
 	Prove    proveCommand    `cmd:"" help:"Check that katas are whole: stub, reference, mistakes and documents."`
 	Contract contractCommand `cmd:"" help:"List the sentences of a kata's contract, and the mistakes that break each."`
+	Mutate   mutateCommand   `cmd:"" help:"Change references in small ways, and list the changes that no step notices."`
 	New      newCommand      `cmd:"" help:"Make the files of a new kata from a template."`
 	Ship     shipCommand     `cmd:"" help:"Make the stub of today the one that is shipped."`
 	Shipped  shippedCommand  `cmd:"" hidden:"" help:"Copy the clone with its stubs as shipped."`
@@ -120,6 +121,22 @@ func (d *desk) kata(ctx context.Context, name string) (workbook.Kata, error) {
 	}
 	k, _, err := d.current(ctx)
 	return k, err
+}
+
+// katas returns the katas of those names, or without any all that are here.
+func (d *desk) katas(names []string) ([]workbook.Kata, error) {
+	if len(names) == 0 {
+		return d.book.Here(), nil
+	}
+	var katas []workbook.Kata
+	for _, name := range names {
+		k, err := d.book.Kata(name)
+		if err != nil {
+			return nil, err
+		}
+		katas = append(katas, k)
+	}
+	return katas, nil
 }
 
 // say prints lines.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/mutate"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/prove"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
@@ -23,16 +24,9 @@ func (c proveCommand) Run(ctx context.Context, d *desk) error {
 	if c.Runs < 1 {
 		return fmt.Errorf("--runs is %d, and a proof takes one run at least", c.Runs)
 	}
-	katas := d.book.Here()
-	if len(c.Katas) > 0 {
-		katas = nil
-		for _, name := range c.Katas {
-			k, err := d.book.Kata(name)
-			if err != nil {
-				return err
-			}
-			katas = append(katas, k)
-		}
+	katas, err := d.katas(c.Katas)
+	if err != nil {
+		return err
 	}
 	if why := d.noRace(); why != "" {
 		d.say(why)
@@ -80,6 +74,9 @@ func (d *desk) proveAll(ctx context.Context, katas []workbook.Kata, o prove.Opti
 	for _, ready := range reports {
 		r := <-ready
 		d.showFindings(proofText(r), r.Findings)
+		if mutate.Stale(r.Kata) {
+			d.say("  its score in docs/README.md is stale: go tool dojo mutate --write " + r.Kata.Name())
+		}
 		whole = whole && len(r.Findings) == 0
 		work.Add(r.Work)
 		if r.Kept != nil {

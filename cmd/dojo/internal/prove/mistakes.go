@@ -206,7 +206,8 @@ func (p *proof) checkSymptoms(stub []testrun.Result, tried []suspect) []Finding 
 		}
 		for j, other := range tried {
 			if i != j && other.CaughtBy == m.CaughtBy && strings.Contains(other.failure, m.Symptom) {
-				findings = append(findings, found(p.kata, m.Path, "the failure of %s says %q too, so it does not tell them apart", other.Slug, m.Symptom))
+				findings = append(findings, found(p.kata, m.Path,
+					"the failure of %s says %q too, so it does not tell them apart", other.Slug, m.Symptom))
 			}
 		}
 	}
