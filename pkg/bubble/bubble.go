@@ -1,7 +1,6 @@
 package bubble
 
 import (
-	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,6 +17,11 @@ const year = 365 * 24 * time.Hour
 // takes more than a year of its own time, the test fails with the reason and the
 // stacks of the goroutines involved.
 //
+// The clock stops when the body and its cleanup functions have returned, as in
+// synctest.Test. A goroutine that sleeps at that moment, if only for a millisecond, or
+// waits for a timer, never wakes: it is left over, and the test fails. Let the body wait
+// for it, by a WaitGroup for example.
+//
 // Like [synctest.Test], Run stops the test, as t.FailNow does, if the body
 // failed. Unlike it, Run also stops the test if the body was skipped.
 //
@@ -32,8 +36,9 @@ func Run(t *testing.T, body func(t *testing.T)) {
 }
 
 // RunWithin is [Run] with another limit on virtual time: the body, with all that
-// it waits for, must be over when limit has passed on the bubble's clock. The
-// largest [time.Duration] means no limit.
+// it waits for, must be over when limit has passed on the bubble's clock. A limit of
+// more than 100 years, such as the largest [time.Duration], is one of 100 years: the
+// clock runs over after 262.
 func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 	t.Helper()
 	if inBubble() {
@@ -43,7 +48,7 @@ func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 	failedBefore := t.Failed()
 	warm()
 	holdFinalizers()
-	r := &run{limit: limit, done: make(chan struct{}), late: make(chan string, 1), never: make(chan struct{})}
+	r := &run{limit: min(limit, endOfTime), done: make(chan struct{}), late: make(chan ending, 1), never: make(chan struct{})}
 	go r.bubble(t, body)
 	report, busy := r.watch()
 	if r.over() {
@@ -109,7 +114,7 @@ type run struct {
 	returned atomic.Bool // the body has ended by return
 	skipped  atomic.Bool
 	overtime atomic.Pointer[string] // the stacks when the limit passed
-	late     chan string            // the same, once the bubble's clock is stopped
+	late     chan ending            // once the bubble's clock is stopped
 
 	begun time.Time    // on the bubble's clock; used inside alone
 	clock atomic.Int64 // virtual time that has passed, as of the last mark
@@ -139,14 +144,12 @@ func (r *run) over() bool { return isClosed(r.done) && r.crash == nil }
 // body runs on the bubble's first goroutine.
 func (r *run) body(t *testing.T, body func(*testing.T)) {
 	r.id.Store(int64(stack.Self().Bubble))
-	if r.limit < math.MaxInt64 {
-		// What happens at the limit exactly is still in time.
-		rest := &remains{r}
-		r.remains = weak.Make(rest)
-		time.AfterFunc(max(r.limit, 0)+1, rest.pastLimit)
-		r.begun = time.Now()
-		r.mark(time.Minute)
-	}
+	// What happens at the limit exactly is still in time.
+	rest := &remains{r}
+	r.remains = weak.Make(rest)
+	time.AfterFunc(max(r.limit, 0)+1, rest.pastLimit)
+	r.begun = time.Now()
+	r.mark(time.Minute)
 	defer func() {
 		v := recover()
 		if r.gone.Load() {

@@ -23,8 +23,9 @@
 //
 //   - a deadlock on channels, WaitGroups and Conds;
 //   - a deadlock on locks, or a lock held by a goroutine that sleeps;
-//   - a goroutine left over when the body has returned (an http.Server, a
-//     sql.DB and idle client connections are called by their names);
+//   - a goroutine left over when the body has returned and the clock has stopped (an
+//     http.Server, a sql.DB, idle client connections and an HTTP request under way are
+//     called by their names);
 //   - a panic in the body, or in a goroutine started by [Go];
 //   - a wake-up that was lost while a ticker goes on;
 //   - more virtual time than a year, or than [RunWithin] allows;
@@ -37,9 +38,15 @@
 //
 // # How it is decided
 //
-// Deadlocks and leaks on channels are synctest's own verdict, made at once. For
-// the rest the goroutine that called Run looks at the stacks of all goroutines
-// every 250 ms of real time. No verdict rests on elapsed time alone:
+// Leaks on channels are synctest's own verdict, made at once. A deadlock on channels is
+// found at the limit on virtual time, which comes at once too, as nothing is left to
+// wait for before it. For the rest the goroutine that called Run looks at the stacks of
+// all goroutines every 250 ms of real time. No verdict rests on elapsed time alone:
+//
+//   - Deadlock or too long: if no goroutine sleeps at the limit, the clock goes on, to
+//     half of the years that it can still show. If the stacks change meanwhile, or the
+//     runtime counts more goroutines woken in long steps of the clock than in short
+//     ones, there are timers and it took too long. Else it is a deadlock.
 //
 //   - Blocked: every goroutine of the bubble waits, one of them for something
 //     that virtual time does not pass over (a lock, a listener, a WaitGroup from
@@ -109,6 +116,9 @@
 // whose goroutines stay. For the 5 ms after a bubble the stack of
 // runtime.runFinalizers shows up in a goroutine profile; go.uber.org/goleak looks for
 // longer than that before it complains.
+//
+// A deadlock beside a ticker of more than two years is called a deadlock. One beside a
+// faster ticker is called stuck or too long, depending on what comes first.
 //
 // Whether a wait on a channel is for a timer cannot be seen. If the body depends on a
 // timer in a struct, a context's deadline or a time.AfterFunc more than a thousand

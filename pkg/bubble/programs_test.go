@@ -178,6 +178,12 @@ var programs = map[string]func(t *testing.T){
 			_ = resp.Body.Close()
 		})
 	},
+	"http-request":  requestUnderWay,
+	"http-dial":     dialUnderWay,
+	"http-requests": requestsUnderWay,
+	"timer-left":    timerLeft,
+	"disk-latency":  diskLatency,
+	"cut-off":       cutOffSleeper,
 	"sql-db": func(t *testing.T) {
 		bubble.Run(t, func(*testing.T) { sql.OpenDB(noDatabase{}) })
 	},
@@ -260,6 +266,28 @@ var programs = map[string]func(t *testing.T){
 				}
 			}()
 			<-make(chan int)
+		})
+	},
+	"slow-tickers": func(t *testing.T) {
+		for _, every := range []time.Duration{time.Hour, 24 * time.Hour, 10_000 * time.Hour} {
+			for _, limit := range []time.Duration{24 * time.Hour, 365 * 24 * time.Hour, math.MaxInt64} {
+				t.Run(fmt.Sprintf("every %v", every), func(t *testing.T) {
+					bubble.RunWithin(t, limit, func(*testing.T) {
+						go func() {
+							for range time.Tick(every) {
+							}
+						}()
+						<-make(chan int)
+					})
+				})
+			}
+		}
+	},
+	"stopped-ticker": func(t *testing.T) {
+		bubble.Run(t, func(*testing.T) {
+			tick := time.NewTicker(time.Hour)
+			tick.Stop()
+			<-tick.C
 		})
 	},
 	"lost-beside-ticker": func(t *testing.T) {

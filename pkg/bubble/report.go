@@ -20,13 +20,20 @@ const (
 	maxFrames = 12
 )
 
-// report writes the sentence, then gs, then the advice.
-func (s *scene) report(sentence string, gs []goroutine, advice string) string {
+// report writes the sentence, then gs, then the advice. Those of gs that the sentence is
+// about come first.
+func (s *scene) report(sentence string, gs []goroutine, advice string, first ...goroutine) string {
+	isFirst := func(g goroutine) bool {
+		return slices.ContainsFunc(first, func(f goroutine) bool { return f.id == g.id })
+	}
+	groups := group(append(slices.Clip(first), slices.DeleteFunc(slices.Clone(gs), isFirst)...))
+	n := len(group(first))
+	groups = append(groups[:n:n], s.paths.ownFirst(groups[n:])...)
 	var b strings.Builder
 	b.WriteString(sentence)
 	b.WriteByte('\n')
 	shown := 0
-	for i, same := range s.paths.ownFirst(group(gs)) {
+	for i, same := range groups {
 		if i == maxGroups {
 			fmt.Fprintf(&b, "\nand %s\n", count(len(gs)-shown, "more goroutine", "more goroutines"))
 			break

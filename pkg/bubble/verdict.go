@@ -211,42 +211,11 @@ func deadlockReport(all []goroutine, bubble int) string {
 
 func limitReport(all []goroutine, bubble int, limit time.Duration) string {
 	s := newScene(all, bubble)
-	return s.report(fmt.Sprintf("too long: %s of virtual time passed and the bubble had not ended", plain(limit)), s.own,
-		"RunWithin sets another limit.")
-}
-
-func leakReport(all []goroutine, bubble int) string {
-	s := newScene(all, bubble)
-	return s.leakReport()
-}
-
-// leftovers are what people forget to close, known by the goroutines that each has.
-var leftovers = []struct {
-	sentence string
-	sign     string
-	also     []string
-}{
-	{"an http.Server was left running: call Close or Shutdown", "net/http.(*Server).Serve", []string{"net/http.(*conn)", "net/http.(*connReader)"}},
-	{"idle http client connections were left open: close the response bodies and call CloseIdleConnections", "net/http.(*persistConn)", nil},
-	{"a sql.DB was left open: call Close", "database/sql.(*DB).connectionOpener", []string{"database/sql."}},
-}
-
-func (s *scene) leakReport() string {
-	var sentences []string
-	rest := slices.Clone(s.own)
-	for _, l := range leftovers {
-		if !slices.ContainsFunc(s.own, func(g goroutine) bool { return g.calls(l.sign) }) {
-			continue
-		}
-		sentences = append(sentences, l.sentence)
-		rest = slices.DeleteFunc(rest, func(g goroutine) bool {
-			return slices.ContainsFunc(append(l.also, l.sign), g.calls)
-		})
+	advice := "RunWithin sets another limit."
+	if len(s.own) > 0 && s.own[0].wait() == idle && s.own[0].state != "sleep" {
+		advice += " If what wakes the body was lost, this is a deadlock that a ticker or timer hides."
 	}
-	if len(rest) > 0 || len(sentences) == 0 {
-		sentences = append(sentences, count(len(rest), "goroutine was", "goroutines were")+" left over when the body had returned")
-	}
-	return s.report("leak: "+strings.Join(sentences, "; "), s.own, "")
+	return s.report(fmt.Sprintf("too long: %s of virtual time passed and the bubble had not ended", plain(limit)), s.own, advice)
 }
 
 // stuckReport explains a bubble in which blocked has found a streak.
@@ -255,12 +224,14 @@ func (s *scene) stuckReport() string {
 		return s.leakReport()
 	}
 	locked := s.having(lock)
-	sleepers := s.sleepers()
-	switch {
+	switch sleepers := s.sleepers(); {
 	case len(locked) > 0 && len(sleepers) > 0:
-		return s.report(fmt.Sprintf("the clock stands still: %s %s while %s sleeps, and virtual time does not move while a goroutine waits for a lock",
-			locked[0].name(), locked[0].phrase(), sleepers[0].name()), s.own,
-			"If the one that sleeps holds the lock, release it before sleeping.")
+		sleeper, what, advice := sleepers[0], "sleeps", "If the one that sleeps holds the lock, release it before sleeping."
+		if i := slices.IndexFunc(sleepers, isDiskLatency); i >= 0 {
+			sleeper, what, advice = sleepers[i], "sleeps for the latency of a simdisk.Disk", diskLatency
+		}
+		return s.report(fmt.Sprintf("the clock stands still: %s %s while %s %s, and virtual time does not move while a goroutine waits for a lock",
+			locked[0].name(), locked[0].phrase(), sleeper.name(), what), s.own, advice, locked[0], sleeper)
 	case len(locked) > 0 && s.mayHaveTimers():
 		return s.report(fmt.Sprintf("the clock stands still: %s %s, and virtual time does not move while a goroutine waits for a lock",
 			locked[0].name(), locked[0].phrase()), s.own,
@@ -283,6 +254,14 @@ func (s *scene) stuckReport() string {
 	}
 	return s.report(fmt.Sprintf("the clock stands still: %s %s, and %s", stopped[0].name(), stopped[0].phrase(), why), s.own, "")
 }
+
+// isDiskLatency reports whether g sleeps because a disk of package simdisk takes its time.
+func isDiskLatency(g goroutine) bool {
+	return g.calls(strings.TrimSuffix(ownPackage, "bubble") + "simdisk.(*Disk).take")
+}
+
+const diskLatency = "It is the disk's latency that sleeps, as simdisk.Disk.Latency sets it. " +
+	"If the one that sleeps holds the lock, release it before using the disk, or set no latency in this test."
 
 // busyReport and endlessReport say what is known. Whether the rest takes another
 // second or forever is not.

@@ -205,13 +205,13 @@ func TestStuckReport(t *testing.T) {
 	s.paths = paths{goroot: "/usr/local/go/src/", wd: "/home/me/shop/cart"}
 	want := `the clock stands still: goroutine 23 waits for a sync.Mutex while the body sleeps, and virtual time does not move while a goroutine waits for a lock
 
-the body sleeps
-    cart_test.go:31  cart_test.TestHold.func1
-
 goroutine 23 waits for a sync.Mutex
     ../stock/stock.go:17  stock.(*Store).Take
     cart.go:88            cart.(*Cart).Add
     cart_test.go:29       started by cart_test.TestHold.func1
+
+the body sleeps
+    cart_test.go:31  cart_test.TestHold.func1
 
 If the one that sleeps holds the lock, release it before sleeping.`
 	if diff := cmp.Diff(want, s.stuckReport()); diff != "" {

@@ -2,6 +2,7 @@ package bubble
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,12 +28,16 @@ func (r *run) watch() (report string, busy bool) {
 		select {
 		case <-r.done:
 			return r.conclude(), false
-		case dump := <-r.late:
+		case end := <-r.late:
 			r.gone.Store(true)
-			if w.lost != "" {
+			all, id := parseStacks(end.dump), int(r.id.Load())
+			switch {
+			case end.deadlock:
+				return deadlockReport(all, id), false
+			case w.lost != "":
 				return w.lost, false
 			}
-			return limitReport(parseStacks(dump), int(r.id.Load()), r.limit), false
+			return limitReport(all, id, r.limit), false
 		case <-timer.C:
 		}
 		r.looks.Add(1)
@@ -47,8 +52,8 @@ func (r *run) watch() (report string, busy bool) {
 			return report, busy
 		}
 		if r.overtime.Load() != nil {
-			// Past the limit and still alive. A bubble without other timers
-			// ends at once, so give it until the look after the next.
+			// Past the limit, and the clock still moves. It does so for a moment if there
+			// are no other timers, so give it until the look after the next.
 			r.halt.Store(w.late)
 			w.late = true
 		}
@@ -73,8 +78,7 @@ func (r *run) conclude() string {
 	}
 	all, id := parseStacks(r.dump), int(r.id.Load())
 	text := fmt.Sprint(r.crash)
-	stuck := strings.HasPrefix(text, "deadlock: ")
-	left := stuck && strings.Contains(text, "main bubble goroutine has exited")
+	left := strings.HasPrefix(text, "deadlock: main bubble goroutine has exited")
 	switch {
 	case overtime != nil && (r.crash == nil || left): // it ended after all, but late
 		return limitReport(parseStacks(*overtime), id, r.limit)
@@ -85,8 +89,6 @@ func (r *run) conclude() string {
 		return count(len(newScene(all, id).own), "goroutine was", "goroutines were") + " left over, since the body ended early"
 	case left:
 		return leakReport(all, id)
-	case stuck:
-		return deadlockReport(all, id)
 	}
 	return "synctest.Test panicked: " + text
 }
@@ -160,6 +162,7 @@ func (w *watcher) judge(s scene, clock, cpu time.Duration) (report string, busy 
 	}
 	switch {
 	case w.blocked.looks >= need:
+		s.forgetCutOff()
 		return s.stuckReport(), false
 	case w.busy.looks >= pace.patience && cpu-w.busy.since >= pace.busy:
 		return s.busyReport(pace.busy), true
@@ -178,6 +181,21 @@ func (w *watcher) judge(s scene, clock, cpu time.Duration) (report string, busy 
 		}
 	}
 	return "", false
+}
+
+// forgetCutOff leaves out of a blocked scene what belongs to programs that were cut off,
+// unless it is that which blocks.
+func (s *scene) forgetCutOff() {
+	var gone []int
+	for _, g := range parseStacks(lastDump()) {
+		if g.cutOff {
+			gone = append(gone, g.id)
+		}
+	}
+	rest := scene{own: slices.DeleteFunc(slices.Clone(s.own), func(g goroutine) bool { return slices.Contains(gone, g.id) })}
+	if rest.blocked() != "" {
+		s.own = rest.own
+	}
 }
 
 // endProcess ends the test binary in package testing's own way, so that the
