@@ -218,14 +218,14 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, s *Schedule
 	defer exploring.Unlock()
 	// One goroutine runs at a time anyway, and to hand over on one processor takes a fifth of the time.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	search := newSearch(only)
+	search, where := newSearch(only), placeOfTest()
 	var s *Schedule
 	start := time.Now()
 	late := false
 	for search.next() {
 		search.tried++
 		s = newSchedule(search.prefix)
-		runOne(t, s, func(t *testing.T) { body(t, s) }, func(raced bool) string {
+		runOne(t, where, s, func(t *testing.T) { body(t, s) }, func(raced bool) string {
 			return search.describe(s, isOnly) + s.replay(t, number, raced)
 		})
 		search.add(s.stage.choices())
@@ -288,18 +288,20 @@ func (r Report) String() string {
 // exploring is held by the one exploration under way.
 var exploring sync.Mutex
 
-// runOne runs one schedule in a bubble, and prints the story if it fails.
-func runOne(t *testing.T, s *Schedule, body func(*testing.T), story func(raced bool) string) {
+// runOne runs one schedule in a bubble, and prints the story if it fails, as of the
+// place where the test explores.
+func runOne(t *testing.T, where string, s *Schedule, body func(*testing.T), story func(raced bool) string) {
 	t.Helper()
 	failedBefore, racesBefore := t.Failed(), race.Errors()
 	defer hook.Set(nil)
 	defer func() {
 		raced := race.Errors() > racesBefore
 		if raced {
-			t.Error("two actors touched the same memory with nothing to order them; the race detector's report is above")
+			say(t, where, "two actors touched the same memory with nothing to order them; the race detector's report is above")
+			t.Fail()
 		}
 		if !failedBefore && t.Failed() {
-			t.Log(story(raced))
+			say(t, where, story(raced))
 		}
 	}()
 	bubble.Run(t, func(t *testing.T) {

@@ -143,9 +143,14 @@ func (s *Schedule) start() {
 	for _, a := range s.stage.actors {
 		p := &parking{gate: make(chan bool, 1)}
 		a.parked, a.started = p, true
-		bubble.Go(s.t, func() {
+		bubble.Go(s.t, func() { // which a report does not show as a place
 			s.stage.enterActor(a, p)
 			defer s.stage.leaveActor(a)
+			defer func() {
+				if v := recover(); v != nil {
+					reportPanic(s.t, a.name, v)
+				}
+			}()
 			a.run()
 		})
 	}
