@@ -109,7 +109,7 @@ step_test.go:N: Both count. Expected 2, got 1.
 
 What happened:
           0s  both are done
-interleave.go:N: schedule 3 fails; it has 1 preemption, and none with fewer fails
+step_test.go:N: schedule 3 fails; it has 1 preemption, and none with fewer fails
 
            A    B
         1  Get
