@@ -22,68 +22,65 @@ var (
 	ErrPanicked  = errors.New("the start panicked")
 )
 
-// A Counter gives out ticket numbers. The zero value has given out none. It is safe
-// for concurrent use.
+// A Counter gives out ticket numbers. Its zero value has given out none.
 type Counter struct {
 	mu sync.Mutex // yours to use or to replace
 }
 
-// Next returns the next number: 1, 2, 3 and so on, each of them once.
+// Next returns the next number.
 func (c *Counter) Next() int {
 	return 0
 }
 
-// Issued returns how many numbers were given out.
+// Issued returns how many were given out.
 func (c *Counter) Issued() int {
 	return 0
 }
 
-// A Hall has numbered seats, from 0. It is safe for concurrent use.
+// A Hall has numbered seats.
 type Hall struct {
 	_ struct{} // the fields are yours
 }
 
-// NewHall returns a hall with so many free seats.
+// NewHall returns a hall of free seats.
 func NewHall(seats int) *Hall {
 	return &Hall{}
 }
 
-// Book books seats for a customer, all of them or none.
+// Book books seats for a customer, all or none.
 func (h *Hall) Book(customer string, seats ...int) error {
 	return nil
 }
 
-// Seats returns who has each seat, or "" for a free one.
+// Seats returns who has each seat.
 func (h *Hall) Seats() []string {
 	return nil
 }
 
-// A Store holds numbers for all offices. Each call is atomic, and there are no others.
+// A Store holds numbers for all offices. Each call is atomic.
 type Store interface {
-	// Load returns the value of a key, which is 0 until somebody sets it.
+	// Load returns the value of a key, at first 0.
 	Load(key string) int
-	// CompareAndSwap sets the value of a key to next if it is old, and reports whether it did.
+	// CompareAndSwap sets a value that is old to next, and reports whether it did.
 	CompareAndSwap(key string, old, next int) bool
 }
 
-// Deposit adds an amount to the value of a key, which others change too, and returns
-// the value that it set.
+// Deposit adds an amount to the value of a key, and returns what it set.
 func Deposit(s Store, key string, amount int) int {
 	return 0
 }
 
-// A Bank moves money between accounts. It is safe for concurrent use.
+// A Bank moves money between accounts.
 type Bank struct {
 	_ struct{} // the fields are yours
 }
 
-// NewBank opens an account for each name, with that balance. The journal is called
-// for every transfer that is made.
+// NewBank opens an account for each name, with that balance.
 func NewBank(balances map[string]int, journal func(from, to string, amount int)) *Bank {
 	return &Bank{}
 }
 
-// Transfer moves an amount from one account to another, which may be the same.
+// Transfer moves an amount from one account to another.
 func (b *Bank) Transfer(from, to string, amount int) error {
 	return nil
 }
@@ -93,7 +90,7 @@ func (b *Bank) Balances() map[string]int {
 	return nil
 }
 
-// A Lazy value is made when it is asked for. It is safe for concurrent use.
+// A Lazy value is made when it is asked for.
 type Lazy[T any] struct {
 	_ struct{} // the fields are yours
 }
@@ -103,24 +100,22 @@ func NewLazy[T any](start func() (T, error)) *Lazy[T] {
 	return &Lazy[T]{}
 }
 
-// Get returns the value. The first call makes it, and those that come meanwhile wait
-// for it.
+// Get returns the value.
 func (l *Lazy[T]) Get() (T, error) {
 	var zero T
 	return zero, nil
 }
 
-// A Board shows the price list of the day. The zero value shows an empty one. It is
-// safe for concurrent use.
+// A Board shows a price list. Its zero value shows an empty one.
 type Board struct {
 	_ struct{} // the fields are yours
 }
 
-// Publish replaces the price list, whole.
+// Publish replaces the price list.
 func (b *Board) Publish(prices map[string]int) {
 }
 
-// Current returns the price list as it is now. It is never nil.
+// Current returns the price list of now, never nil.
 func (b *Board) Current() *PriceList {
 	return &PriceList{}
 }
@@ -130,12 +125,12 @@ type PriceList struct {
 	_ struct{} // the fields are yours
 }
 
-// Price returns the price of a kind of ticket, and whether the list has it.
+// Price returns the price of a ticket, and whether the list has one.
 func (p *PriceList) Price(ticket string) (price int, ok bool) {
 	return 0, false
 }
 
-// Len returns how many kinds of tickets the list has.
+// Len returns how many prices the list has.
 func (p *PriceList) Len() int {
 	return 0
 }

@@ -57,7 +57,7 @@ func TestBooking(t *testing.T) {
 			{"the seat is free", "ann", []int{1}, nil, []string{"", "ann", "", "", ""}},
 			{"somebody else has the seat", "ben", []int{1}, races.ErrTaken, nil},
 			{"the customer has the seat already", "ann", []int{1}, races.ErrTaken, nil},
-			{"the second of them is taken", "ben", []int{0, 1, 2}, races.ErrTaken, nil},
+			{"the second of them is taken", "ben", []int{2, 1, 3}, races.ErrTaken, nil},
 			{"the last of them is taken", "ben", []int{2, 3, 1}, races.ErrTaken, nil},
 			{"the first seat and the last one are free", "ben", []int{4, 0}, nil, []string{"ben", "ann", "", "", "ben"}},
 			{"no seat is named", "cem", nil, races.ErrRequest, nil},
@@ -65,7 +65,7 @@ func TestBooking(t *testing.T) {
 			{"a seat is named twice", "cem", []int{2, 2}, races.ErrRequest, nil},
 			{"a seat is named twice, with another in between", "cem", []int{3, 2, 3}, races.ErrRequest, nil},
 			{"5 seats have the numbers 0 to 4", "cem", []int{2, 5}, races.ErrRequest, nil},
-			{"there is no seat -1", "cem", []int{-1}, races.ErrRequest, nil},
+			{"there is no seat -1", "cem", []int{3, -1}, races.ErrRequest, nil},
 			{"the two that are left are free", "cem", []int{2, 3}, nil, []string{"ben", "ann", "cem", "cem", "ben"}},
 		} {
 			before, named := h.Seats(), slices.Clone(tt.seats)
@@ -82,17 +82,15 @@ func TestBooking(t *testing.T) {
 		step.Expect(t, errors.Is(err, races.ErrTaken) || errors.Is(err, races.ErrRequest),
 			"Seat 0 is taken, and there is no seat 9. Book should return ErrTaken or ErrRequest; it returned %v.", err)
 		step.Equal(t, races.ErrRequest, races.NewHall(0).Book("ann", 0), "A hall of no seats has no seat 0.")
+		step.Equal(t, nil, races.NewHall(99).Book("ann", 0, 64, 98), "A hall of 99 seats is free. Ann books three of them.")
 		h.Seats()[2] = "a stranger"
 		step.Equal(t, "cem", h.Seats()[2], "The slice of Seats is the caller's own, who wrote into it. Seat 2 belongs to:")
 	})
 	for _, seats := range [][2][]int{{{0, 1}, {1, 2}}, {{0, 1}, {1, 0}}, {{2, 0}, {0, 1, 2}}} {
 		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 			h := races.NewHall(3)
-			look := call[[]string]{
-				text:  "Seats",
-				make:  func() any { return h.Seats() },
-				alone: func(owners []string) ([]string, any) { return owners, owners },
-			}
+			all := func() any { return h.Seats() }
+			look := call[[]string]{text: "Seats", make: all, alone: func(owners []string) ([]string, any) { return owners, owners }}
 			inSomeOrder(t, x, "A seat is sold once, and a block of seats is all or nothing.", make([]string, 3), look,
 				[]call[[]string]{books(h, "ann", seats[0]...)}, []call[[]string]{books(h, "ben", seats[1]...)}, []call[[]string]{look})
 		})
@@ -115,11 +113,12 @@ func TestDeposit(t *testing.T) {
 			step.Equal(t, tt.want, got, "The store has %d, and %d is added. Deposit returns:", tt.has, tt.amount)
 			step.Equal(t, map[string]int{"ann": tt.want, "ben": 100}, s.values, "%d was added to ann's %d. The store:", tt.amount, tt.has)
 		}
-		for _, quicker := range []int{1, 2, 50, 1000} {
-			s := &office{values: map[string]int{}, quicker: quicker}
-			want, got := 1000*quicker+3, races.Deposit(s, "ann", 3)
-			step.Equal(t, want, got, "Others were quicker %d times, by 1000 each, and 3 is added. Deposit returns:", quicker)
-			step.Equal(t, want, s.values["ann"], "Others were quicker %d times, by 1000 each, and 3 is added. The store has:", quicker)
+		for _, tt := range []struct{ quicker, amount int }{{1, 3}, {2, 3}, {50, 3}, {20_000, 3}, {1, 1000}} {
+			s := &office{values: map[string]int{}, quicker: tt.quicker}
+			want, got := 1000*tt.quicker+tt.amount, races.Deposit(s, "ann", tt.amount)
+			why := fmt.Sprintf("Others were quicker %d times, by 1000 each, and %d is added.", tt.quicker, tt.amount)
+			step.Equal(t, want, got, "%s Deposit returns:", why)
+			step.Equal(t, want, s.values["ann"], "%s The store has:", why)
 		}
 		s := &office{values: map[string]int{}, sooner: 1}
 		got := races.Deposit(s, "ann", 3)
@@ -128,11 +127,7 @@ func TestDeposit(t *testing.T) {
 	})
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		s := &office{x: x, values: map[string]int{}}
-		has := call[int]{
-			text:  "Load",
-			make:  func() any { return s.Load("ann") },
-			alone: func(value int) (int, any) { return value, value },
-		}
+		has := call[int]{text: "Load", make: func() any { return s.Load("ann") }, alone: func(n int) (int, any) { return n, n }}
 		inSomeOrder(t, x, "No deposit is lost or made twice, and each returns the value that it set.", 0, has,
 			[]call[int]{deposits(s, "ann", 1), deposits(s, "ann", -100)}, []call[int]{deposits(s, "ann", 10)})
 	})
@@ -167,6 +162,7 @@ func TestTransfer(t *testing.T) {
 			{transfer{"dan", "dan", 1}, "dan has no account", races.ErrNoAccount, nil},
 			{transfer{"ann", "ann", 6}, "ann has just 6, and keeps them", nil, balances{"ann": 6, "ben": 0, "cem": 9}},
 			{transfer{"ann", "ann", 7}, "ann has only 6", races.ErrFunds, nil},
+			{transfer{"ann", "ann", 0}, "nothing is no amount", races.ErrRequest, nil},
 			{transfer{"cem", "ann", 1}, "cem has 9", nil, balances{"ann": 7, "ben": 0, "cem": 8}},
 		} {
 			before, written := b.Balances(), slices.Clone(journal)
@@ -187,30 +183,10 @@ func TestTransfer(t *testing.T) {
 				"The transfer %v is wrong in two ways, and should be refused for one of them. Transfer returned %v.", tr, err)
 		}
 	})
-	step.Bubble(t, func(t *step.T) {
-		b := races.NewBank(opening, func(from, to string, amount int) {
-			if t.Tell("The journal is called for %v", transfer{from, to, amount}); amount == 4 {
-				t.Tell("The journal panics")
-				panic(errBroken)
-			}
-		})
-		func() {
-			defer func() {
-				step.Equal(t, any(errBroken), recover(), "The journal panics, and so should Transfer. It panics with:")
-			}()
-			_ = b.Transfer("ann", "ben", 4)
-		}()
-		err := b.Transfer("ben", "ann", 1)
-		step.NoError(t, err, "The journal panicked when ann gave to ben. Now ben gives 1 back, and has at least 5.")
-		sum := 0
-		for _, balance := range b.Balances() {
-			sum += balance
-		}
-		step.Equal(t, 15, sum, "The journal panicked in the middle of a transfer. The sum of all accounts:")
-	})
 	for _, all := range [][]transfer{
 		{{"ann", "ben", 4}, {"ben", "ann", 3}},
 		{{"ann", "ben", 10}, {"ben", "cem", 12}},
+		{{"ann", "cem", 1}, {"ben", "cem", 2}},
 		{{"ann", "ben", 1}, {"ben", "cem", 2}, {"cem", "ann", 1}},
 		{{"ann", "ben", 7}, {"ann", "cem", 7}, {"ann", "ann", 7}},
 	} {
@@ -227,23 +203,53 @@ func TestTransfer(t *testing.T) {
 			j.agrees(t, opening, calls)
 		})
 	}
-	for _, tr := range []transfer{
-		{"cem", "dan", 1}, {"eva", "fay", 1}, {"gus", "ida", 1}, {"jon", "jon", 1},
-	} {
-		meanwhile := false
-		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
-			slow := transfer{"ann", "ben", 1}
-			j := newJournal(x, slow, tr)
-			accounts := balances{"ann": 1, "ben": 1, tr.from: 1, tr.to: 1}
-			b := races.NewBank(accounts, j.write)
-			calls := inSomeOrder(t, x, "Each transfer is made whole or refused.", accounts, looks(b),
-				[]call[balances]{transfers(b, slow)}, []call[balances]{transfers(b, tr)})
-			j.agrees(t, accounts, calls)
-			meanwhile = meanwhile || j.lines[0].began < calls[1].began && calls[1].ended < j.lines[0].ended
+	step.ExploreWithin(t, 100, func(t *step.T, x *interleave.Schedule) {
+		accounts := balances{"ann": 1, "ben": 1, "0": 1}
+		for i := range 40 {
+			accounts[fmt.Sprint(i+1)] = 0
+		}
+		writing, made := make(chan bool), make(chan bool)
+		b := races.NewBank(accounts, func(from, _ string, _ int) {
+			if from == "ann" {
+				close(writing)
+				<-made
+			}
 		})
-		step.Expect(t, meanwhile, "While the journal is written for ann → ben, %v should be made, since they share no account. "+
-			"In no order was it.", tr)
-	}
+		x.Go("ann → ben", func() { _ = b.Transfer("ann", "ben", 1) })
+		var err error
+		x.Go("others", func() {
+			<-writing
+			for i := range 40 {
+				x.Point("ann → ben is slow, %d → %d should be made", i, i+1)
+				err = errors.Join(err, b.Transfer(fmt.Sprint(i), fmt.Sprint(i+1), 1))
+			}
+			close(made)
+		})
+		x.Run()
+		step.NoError(t, err, "While the journal is written for ann → ben, others are made.")
+	})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		b := races.NewBank(opening, func(_, _ string, amount int) {
+			if x.Point("journal"); amount == 4 {
+				x.Note("the journal panics")
+				panic(errBroken)
+			}
+		})
+		var panicked any
+		x.Go("ann → ben", func() {
+			defer func() { panicked = recover() }()
+			_ = b.Transfer("ann", "ben", 4)
+		})
+		var err error
+		x.Go("ben → ann", func() { err = b.Transfer("ben", "ann", 1) })
+		x.Run()
+		step.Equal(t, any(errBroken), panicked, "The journal panics, and so should Transfer. It panics with:")
+		step.NoError(t, err, "While the journal panicked for ann → ben, ben gave 1 back, and has at least 5.")
+		step.NoError(t, b.Transfer("ben", "ben", 1), "The journal panicked for ann → ben. Now ben has at least 4, and moves 1.")
+		left := b.Balances()
+		step.Expect(t, maps.Equal(left, balances{"ann": 7, "ben": 8, "cem": 0}) || maps.Equal(left, balances{"ann": 11, "ben": 4, "cem": 0}),
+			"The journal panicked for ann → ben 4, which should have moved or not. Ann had 10 and ben 5, and ben gave 1 back. The balances: %v", left)
+	})
 	step.Bubble(t, func(t *step.T) { apart.Pairs(t.T, newLedger, transferring...) })
 }
 
@@ -271,7 +277,7 @@ func TestBalances(t *testing.T) {
 		b := races.NewBank(opening, func(string, string, int) {})
 		first := b.Balances()
 		step.Equal(t, opening, first, "Nothing was moved. The balances:")
-		first["ann"], first["dan"] = 99, 1
+		first["dan"] = 1
 		step.Equal(t, opening, b.Balances(), "The map of Balances is the caller's own, who wrote into it. The balances:")
 		first = b.Balances()
 		step.NoError(t, b.Transfer("ann", "cem", 3), "ann has 10, and gives 3 to cem.")
@@ -286,6 +292,11 @@ func TestBalances(t *testing.T) {
 				[]call[balances]{transfers(b, pair[0])}, []call[balances]{transfers(b, pair[1])}, []call[balances]{looks(b)})
 		})
 	}
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		b := races.NewBank(opening, func(string, string, int) {})
+		inSomeOrder(t, x, "Two look at the accounts while money moves.", opening, looks(b),
+			[]call[balances]{transfers(b, transfer{"ann", "cem", 4})}, []call[balances]{looks(b)}, []call[balances]{looks(b)})
+	})
 	step.Bubble(t, func(t *step.T) {
 		look := apart.Call[ledger]{Name: "Balances", Do: func(l ledger) { l.Balances()["ann"] = 0 }}
 		apart.Pairs(t.T, newLedger, append(slices.Clone(transferring), look)...)
@@ -294,18 +305,26 @@ func TestBalances(t *testing.T) {
 
 // One caller starts, the others wait for its result, and a start that failed or panicked can be tried again.
 func TestLazy(t *testing.T) {
+	step.Bubble(t, func(t *step.T) {
+		l := races.NewLazy(func() (any, error) { return nil, nil })
+		for range 2 {
+			value, err := l.Get()
+			step.Equal(t, []any{nil, nil}, []any{value, err}, "Start returns no value and no error, and so should Get.")
+		}
+	})
 	for _, first := range endings {
 		step.Bubble(t, func(t *step.T) { tryAgain(t, first) })
 	}
 	for _, first := range endings {
-		exploreLazy(t, first, 3, false)
-		exploreLazy(t, first, 2, true)
-	}
-	for _, first := range []ending{endings[0], endings[1], endings[3]} { // a call of Pairs may not end its goroutine
-		step.Bubble(t, func(t *step.T) {
+		exploreLazy(t, first, 3, interleave.Budget, false, false)
+		exploreLazy(t, first, 2, interleave.Budget, true, false)
+		exploreLazy(t, first, 2, interleave.Budget, true, true)
+		exploreLazy(t, first, 9, 20, false, true)
+		if first.own.how != "exited" { // a call of Pairs may not end its goroutine
 			fresh := func() *races.Lazy[int] { return races.NewLazy(first.start) }
-			apart.Pairs(t.T, fresh, apart.Call[*races.Lazy[int]]{Name: "Get", Do: func(l *races.Lazy[int]) { get(l, new(result)) }})
-		})
+			ask := apart.Call[*races.Lazy[int]]{Name: "Get", Do: func(l *races.Lazy[int]) { get(l, new(result)) }}
+			step.Bubble(t, func(t *step.T) { apart.Pairs(t.T, fresh, ask) })
+		}
 	}
 }
 
@@ -410,20 +429,21 @@ func tryAgain(t *step.T, first ending) {
 }
 
 // exploreLazy lets callers ask at the same time, and again at once if they are told
-// of a failure. The second start returns 7.
-func exploreLazy(t *testing.T, first ending, callers int, again bool) {
+// of a failure. The second start returns 7. A slow start ends when all others wait.
+func exploreLazy(t *testing.T, first ending, callers, budget int, again, slow bool) {
 	t.Helper()
-	shared := 0 // the most callers who were told of the first start
 	starts := 2 // expected in the end
 	if first.own == seven {
 		starts = 1
 	}
-	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+	step.ExploreWithin(t, budget, func(t *step.T, x *interleave.Schedule) {
 		var runs []span // nothing guards it: start is never called while it runs
 		l := races.NewLazy(func() (int, error) {
 			runs = append(runs, span{began: x.Tick()})
 			n := len(runs)
-			x.Point("start %d", n)
+			if x.Point("start %d", n); slow && n == 1 {
+				time.Sleep(time.Second)
+			}
 			runs[n-1].ended = x.Tick()
 			if n == 1 {
 				return first.start()
@@ -467,6 +487,8 @@ func exploreLazy(t *testing.T, first ending, callers int, again bool) {
 		if first.own != first.waits {
 			step.Equal(t, 1, own, "The first start %s, and so should the Get that called it. Calls of Get that did:", first.what)
 		}
+		step.Expect(t, !slow || len(told) == callers, "The first start %s. %d calls of Get came while it ran, and should all wait "+
+			"and be told of that. Calls that were: %d.", first.what, callers, len(told))
 		for _, a := range told {
 			early := !slices.ContainsFunc(told, func(b asked) bool { return b.ended < a.began })
 			step.Expect(t, starts == 1 || early, "The first start %s, and a Get had ended with that. The next Get should call "+
@@ -474,18 +496,12 @@ func exploreLazy(t *testing.T, first ending, callers int, again bool) {
 			step.Expect(t, len(runs) == 1 || a.began < runs[1].began, "A Get that comes while the second start is under way should "+
 				"wait for it. It was told of the first, which %s.", first.what)
 		}
-		shared = max(shared, len(told))
 		var last result
 		get(l, &last)
 		step.Equal(t, seven, last, "The first start %s, and a second one returns 7. In the end Get gives:", first.what)
 		step.Equal(t, starts, len(runs), "The first start %s, and a second one returns 7. Calls of start:", first.what)
-		overlap := starts > 1 && runs[1].began < runs[0].ended
-		step.Expect(t, !overlap, "Start should not be called while it runs. Start 2 was called during start 1.")
+		step.Expect(t, starts == 1 || runs[0].ended < runs[1].began, "Start should not run twice at the same time. Start 2 began during start 1.")
 	})
-	if shared < callers {
-		t.Fatalf("The first start %s. Calls of Get that come while it runs should wait and be told. In every order they "+
-			"started again: at most %d of %d callers were told.", first.what, shared, callers)
-	}
 }
 
 // A span is the time of a call, in ticks.
@@ -502,21 +518,22 @@ func TestFurtherBoard(t *testing.T) {
 	step.Outside(t, func(t *step.T) {
 		var b races.Board
 		isList(t, b.Current(), nil, "nothing was published")
-		prices := map[string]int{"stalls": 40, "gallery": 15, "child": 0}
-		three := maps.Clone(prices)
+		prices := map[string]int{"stalls": 40, "gallery": 15, "child": 0, "": 9}
+		four := maps.Clone(prices)
 		b.Publish(prices)
 		first := b.Current()
-		isList(t, first, three, "three prices were published, one of them 0")
+		isList(t, first, four, "four prices were published, one of them 0")
 		prices["stalls"] = 1
 		delete(prices, "gallery")
-		isList(t, first, three, "three prices were published, and then the caller changed its map")
-		isList(t, b.Current(), three, "three prices were published, and then the caller changed its map")
+		delete(prices, "")
+		isList(t, first, four, "four prices were published, and then the caller changed its map")
+		isList(t, b.Current(), four, "four prices were published, and then the caller changed its map")
 		b.Publish(prices)
 		second := b.Current()
 		isList(t, second, map[string]int{"stalls": 1, "child": 0}, "the changed map was published")
 		b.Publish(nil)
 		isList(t, b.Current(), nil, "no prices were published")
-		isList(t, first, three, "it is the first list, and others were published later")
+		isList(t, first, four, "it is the first list, and others were published later")
 		isList(t, second, map[string]int{"stalls": 1, "child": 0}, "it is the second list, and another was published later")
 	})
 	step.Outside(t, func(t *step.T) {
@@ -569,30 +586,15 @@ func TestFurtherBoard(t *testing.T) {
 	}
 }
 
-var tickets = []string{"stalls", "gallery", "box", "child"}
-
-// contents reads a list.
-func contents(p *races.PriceList) map[string]int {
-	prices := map[string]int{}
-	for _, ticket := range tickets {
-		if price, ok := p.Price(ticket); ok {
-			prices[ticket] = price
-		}
-	}
-	if len(prices) != p.Len() {
-		prices["Len"] = p.Len()
-	}
-	return prices
-}
-
 func isList(t *step.T, p *races.PriceList, want map[string]int, why string) {
 	t.Helper()
 	step.Expect(t, p != nil, "Current should never return nil. It did when %s.", why)
+	list := contents(p)
 	for _, ticket := range tickets {
-		price, ok := p.Price(ticket)
-		wantPrice, wantOK := want[ticket]
-		step.Equal(t, wantOK, ok, "Whether the list has a price of %q, when %s:", ticket, why)
-		step.Equal(t, wantPrice, price, "The price of %q, when %s:", ticket, why)
+		_, has := list[ticket]
+		step.Equal(t, want[ticket], list[ticket], "The price of %q, when %s:", ticket, why)
+		_, wanted := want[ticket]
+		step.Equal(t, wanted, has, "Whether the list has a price of %q, when %s:", ticket, why)
 	}
 	step.Equal(t, len(want), p.Len(), "How many prices the list has, when %s:", why)
 }

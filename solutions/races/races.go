@@ -20,34 +20,33 @@ var (
 	ErrPanicked  = errors.New("the start panicked")
 )
 
-// A Counter gives out ticket numbers. The zero value has given out none. It is safe
-// for concurrent use.
+// A Counter gives out ticket numbers. Its zero value has given out none.
 type Counter struct {
 	issued atomic.Int64
 }
 
-// Next returns the next number: 1, 2, 3 and so on, each of them once.
+// Next returns the next number.
 func (c *Counter) Next() int {
 	return int(c.issued.Add(1)) // one operation: after an Add, a Load may see the next one's
 }
 
-// Issued returns how many numbers were given out.
+// Issued returns how many were given out.
 func (c *Counter) Issued() int {
 	return int(c.issued.Load())
 }
 
-// A Hall has numbered seats, from 0. It is safe for concurrent use.
+// A Hall has numbered seats.
 type Hall struct {
 	mu    sync.Mutex // guards owner, from the look to the booking
 	owner []string   // "" for a free seat
 }
 
-// NewHall returns a hall with so many free seats.
+// NewHall returns a hall of free seats.
 func NewHall(seats int) *Hall {
 	return &Hall{owner: make([]string, seats)}
 }
 
-// Book books seats for a customer, all of them or none.
+// Book books seats for a customer, all or none.
 func (h *Hall) Book(customer string, seats ...int) error {
 	if customer == "" || len(seats) == 0 {
 		return ErrRequest
@@ -70,24 +69,23 @@ func (h *Hall) Book(customer string, seats ...int) error {
 	return nil
 }
 
-// Seats returns who has each seat, or "" for a free one.
+// Seats returns who has each seat.
 func (h *Hall) Seats() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.owner)
 }
 
-// A Store holds numbers for all offices. Each call is atomic, and there are no others.
+// A Store holds numbers for all offices. Each call is atomic.
 type Store interface {
-	// Load returns the value of a key, which is 0 until somebody sets it.
+	// Load returns the value of a key, at first 0.
 	Load(key string) int
-	// CompareAndSwap sets the value of a key to next if it is old, and reports whether it did.
+	// CompareAndSwap sets a value that is old to next, and reports whether it did.
 	CompareAndSwap(key string, old, next int) bool
 }
 
-// Deposit adds an amount to the value of a key, which others change too, and returns
-// the value that it set. It tries until nobody was in between. Each time that it
-// fails, somebody else has succeeded.
+// Deposit adds an amount to the value of a key, and returns what it set. It tries until
+// nobody was in between. Each time that it fails, somebody else has succeeded.
 func Deposit(s Store, key string, amount int) int {
 	for {
 		old := s.Load(key)
@@ -97,7 +95,7 @@ func Deposit(s Store, key string, amount int) int {
 	}
 }
 
-// A Bank moves money between accounts. It is safe for concurrent use.
+// A Bank moves money between accounts.
 type Bank struct {
 	journal  func(from, to string, amount int)
 	accounts map[string]*account // never changes
@@ -108,8 +106,7 @@ type account struct {
 	balance int
 }
 
-// NewBank opens an account for each name, with that balance. The journal is called
-// for every transfer that is made.
+// NewBank opens an account for each name, with that balance.
 func NewBank(balances map[string]int, journal func(from, to string, amount int)) *Bank {
 	b := &Bank{journal: journal, accounts: map[string]*account{}}
 	for name, balance := range balances {
@@ -118,7 +115,7 @@ func NewBank(balances map[string]int, journal func(from, to string, amount int))
 	return b
 }
 
-// Transfer moves an amount from one account to another, which may be the same.
+// Transfer moves an amount from one account to another.
 func (b *Bank) Transfer(from, to string, amount int) error {
 	source, target := b.accounts[from], b.accounts[to]
 	switch {
@@ -162,7 +159,7 @@ func (b *Bank) lock(names ...string) (unlock func()) {
 	}
 }
 
-// A Lazy value is made when it is asked for. It is safe for concurrent use.
+// A Lazy value is made when it is asked for.
 type Lazy[T any] struct {
 	start func() (T, error)
 
@@ -182,8 +179,7 @@ func NewLazy[T any](start func() (T, error)) *Lazy[T] {
 	return &Lazy[T]{start: start}
 }
 
-// Get returns the value. The first call makes it, and those that come meanwhile wait
-// for it.
+// Get returns the value.
 func (l *Lazy[T]) Get() (T, error) {
 	a, mine := l.attempt()
 	if mine {
@@ -219,18 +215,17 @@ func (l *Lazy[T]) run(a *attempt[T]) {
 	a.value, a.err = l.start()
 }
 
-// A Board shows the price list of the day. The zero value shows an empty one. It is
-// safe for concurrent use.
+// A Board shows a price list. Its zero value shows an empty one.
 type Board struct {
 	current atomic.Pointer[PriceList] // replaced, and never changed
 }
 
-// Publish replaces the price list, whole.
+// Publish replaces the price list.
 func (b *Board) Publish(prices map[string]int) {
 	b.current.Store(&PriceList{prices: maps.Clone(prices)})
 }
 
-// Current returns the price list as it is now. It is never nil.
+// Current returns the price list of now, never nil.
 func (b *Board) Current() *PriceList {
 	if p := b.current.Load(); p != nil {
 		return p
@@ -245,13 +240,13 @@ type PriceList struct {
 	prices map[string]int // nobody else has it
 }
 
-// Price returns the price of a kind of ticket, and whether the list has it.
+// Price returns the price of a ticket, and whether the list has one.
 func (p *PriceList) Price(ticket string) (price int, ok bool) {
 	price, ok = p.prices[ticket]
 	return price, ok
 }
 
-// Len returns how many kinds of tickets the list has.
+// Len returns how many prices the list has.
 func (p *PriceList) Len() int {
 	return len(p.prices)
 }
