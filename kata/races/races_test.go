@@ -306,7 +306,7 @@ func TestBalances(t *testing.T) {
 // One caller starts, the others wait for its result, and a start that failed or panicked can be tried again.
 func TestLazy(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
-		l := races.NewLazy(func() (any, error) { return nil, nil })
+		l := races.NewLazy(func() (any, error) { return nil, nil }) //nolint:nilnil // nil is a value like any other
 		for range 2 {
 			value, err := l.Get()
 			step.Equal(t, []any{nil, nil}, []any{value, err}, "Start returns no value and no error, and so should Get.")
@@ -399,22 +399,22 @@ var endings = []ending{
 	{"returns 7", func() (int, error) { return 7, nil }, seven, seven},
 }
 
-// tryAgain has one caller after the other. Two starts end as the first is to; the third
-// returns 0, which is a value like any other. Each needs another value that is lazy.
+// tryAgain has one caller after the other. Two starts end as the first is to, the third fails otherwise, and
+// the fourth returns 0, a value like any other. Each needs another value that is lazy.
 func tryAgain(t *step.T, first ending) {
 	starts := 0
 	other := races.NewLazy(func() (int, error) { return 1, nil })
 	l := races.NewLazy(func() (int, error) {
 		_, _ = other.Get()
 		if starts++; starts > 2 {
-			t.Tell("start %d returns 0", starts)
-			return 0, nil
+			return 0, map[int]error{3: errBroken}[starts]
 		}
 		t.Tell("start %d %s", starts, first.what)
 		return first.start()
 	})
 	step.Equal(t, 0, starts, "Nobody asked for the value yet. Calls of start:")
-	want, calls := []result{first.own, first.own, {how: "returned"}, {how: "returned"}}, []int{1, 2, 3, 3}
+	want := []result{first.own, first.own, {how: "returned", err: errBroken}, {how: "returned"}, {how: "returned"}}
+	calls := []int{1, 2, 3, 4, 4}
 	if first.own == seven {
 		want, calls = []result{seven, seven}, []int{1, 1}
 	}
@@ -422,9 +422,9 @@ func tryAgain(t *step.T, first ending) {
 		var r result
 		c := step.Start(t, func() bool { get(l, &r); return true })
 		step.Expect(t, !c.Waits(), "Start 1 %s, and call %d of Get should not wait. It does.", first.what, i+1)
-		step.Equal(t, want[i], r, "A start %s, twice, and the third returns 0. Call %d of Get gives:", first.what, i+1)
-		step.Equal(t, calls[i], starts, "A start %s, twice, and the third returns 0. Get was called %d times. Calls of start:",
-			first.what, i+1)
+		why := fmt.Sprintf("A start %s, twice, the third is broken, and the fourth returns 0.", first.what)
+		step.Equal(t, want[i], r, "%s Call %d of Get gives:", why, i+1)
+		step.Equal(t, calls[i], starts, "%s Get was called %d times. Calls of start:", why, i+1)
 	}
 }
 
