@@ -92,7 +92,7 @@ func (x Crashes) Explore() (Summary, error) {
 	if d == nil {
 		d = &Disk{}
 	}
-	d.look()
+	d.lock()
 	first := len(d.ops)
 	d.mu.Unlock()
 	if x.Workload == nil || x.Check == nil {
@@ -163,7 +163,7 @@ func drawn(n, most int) []int {
 }
 
 func (d *Disk) record() ([]Op, []*atom) {
-	d.look()
+	d.lock()
 	defer d.mu.Unlock()
 	return d.ops, d.atoms
 }

@@ -1,11 +1,14 @@
 package simdisk
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/internal/lives"
 )
 
 // A Disk is a file system in memory that remembers what was synced, so that
@@ -47,11 +50,11 @@ type Disk struct {
 	mu    sync.Mutex // guards all below, and all inodes and handles
 	root  *inode
 	used  int64
-	busy  time.Time     // when the disk will have served all that came
-	ops   []Op          // what was done since the start
-	atoms []*atom       // and what it changed
-	told  int           // so many of ops were told to Done
-	off   chan struct{} // not nil once the power is gone; closed by Release
+	busy  time.Time   // when the disk will have served all that came
+	ops   []Op        // what was done since the start
+	atoms []*atom     // and what it changed
+	told  int         // so many of ops were told to Done
+	dead  *lives.Dead // not nil once the power is gone
 }
 
 const defaultSector = 512
@@ -63,9 +66,8 @@ func (d *Disk) sector() int {
 	return defaultSector
 }
 
-// look locks the disk for somebody who looks at it from outside, and makes a zero
-// one ready.
-func (d *Disk) look() {
+// lock locks the disk, and makes a zero one ready.
+func (d *Disk) lock() {
 	d.mu.Lock()
 	if d.root == nil {
 		d.root = newFolder(0o777)
@@ -74,32 +76,25 @@ func (d *Disk) look() {
 	}
 }
 
-// lock locks the disk for an operation, which never comes to be if the power is gone.
-func (d *Disk) lock() {
-	d.look()
-	d.stay()
-}
-
-// unlock ends an operation. It tells Done what was kept, and lets nobody go on who
-// was cut off by a crash in between.
+// unlock ends an operation, and tells Done what was kept.
 func (d *Disk) unlock() {
 	kept := d.ops[d.told:]
 	d.told = len(d.ops)
+	dead := d.dead != nil
 	d.mu.Unlock()
-	if d.Done != nil {
-		for _, op := range kept {
-			d.Done(op)
-		}
+	if d.Done == nil || dead {
+		return
 	}
-	d.mu.Lock()
-	d.stay()
-	d.mu.Unlock()
+	for _, op := range kept {
+		d.Done(op)
+	}
 }
 
 // begin lets an operation fail and take its time. No lock is held.
 func (d *Disk) begin(op Op) error {
-	d.lock()
-	d.mu.Unlock()
+	if err := d.power(); err != nil {
+		return err
+	}
 	var err error
 	if d.Fault != nil {
 		err = d.Fault(op)
@@ -107,7 +102,7 @@ func (d *Disk) begin(op Op) error {
 	if d.Latency != nil {
 		d.take(d.Latency(op))
 	}
-	return err
+	return cmp.Or(d.power(), err)
 }
 
 // take waits until the disk has served what came before, and then for as long
@@ -137,7 +132,7 @@ func (d *Disk) keep(op Op, err error) {
 // Ops returns what was done to the disk since it was started, in order, failures
 // included. Opening and reading are not kept.
 func (d *Disk) Ops() []Op {
-	d.look()
+	d.lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.ops)
 }

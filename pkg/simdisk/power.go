@@ -1,6 +1,10 @@
 package simdisk
 
-import "runtime"
+import (
+	"errors"
+
+	"github.com/backend-kata/dojo/pkg/internal/lives"
+)
 
 // Crash takes the power from the disk while the program runs, and returns what is
 // left: a disk for the program to be started on again. The number says what of
@@ -8,16 +12,18 @@ import "runtime"
 // the order of [Crashes], without those that leave the same as one before. If there
 // are not so many, the last is taken, and [Crash.Number] says which that is.
 //
-// From then on the disk does nothing. Whoever asks it for anything, and whoever has an
-// operation under way, waits until [Disk.Release]. Only what a test looks at, such as
-// [Disk.Ops], still answers.
+// From then on the disk does nothing. What a goroutine asks of it first, or has under
+// way, fails with [ErrPower], so that locks are given back; what it asks next ends it, as
+// [runtime.Goexit] does. What was done already returns, and whoever asked for it
+// should find that nobody hears of it. What a test looks at, such as [Disk.Ops], still
+// answers.
 //
 // To ask again with another number shows what else the same crash could have left.
 func (d *Disk) Crash(number int) *Crash {
-	d.look()
+	d.lock()
 	defer d.mu.Unlock()
-	if d.off == nil {
-		d.off = make(chan struct{})
+	if d.dead == nil {
+		d.dead = &lives.Dead{}
 	}
 	p := pointAfter(len(d.ops), d.root, d.atoms)
 	families, _ := p.families(defaultBudget)
@@ -38,31 +44,18 @@ func (d *Disk) Crash(number int) *Crash {
 	return crash
 }
 
-// Release ends the goroutines that wait for a disk that has crashed, as
-// [runtime.Goexit] does, and those that ask it for something later. Their deferred
-// functions run. A test calls it when it has seen what it wanted to see, so that
-// they are no leak. It does nothing to a disk that has not crashed.
-func (d *Disk) Release() {
-	d.look()
-	defer d.mu.Unlock()
-	if d.off == nil {
-		return
-	}
-	select {
-	case <-d.off:
-	default:
-		close(d.off)
-	}
-}
+// ErrPower is what the operations of a disk fail with that has crashed.
+var ErrPower = errors.New("simdisk: the power is gone")
 
-// stay lets nobody pass who asks a disk without power for something. The lock is
-// held.
-func (d *Disk) stay() {
-	off := d.off
-	if off == nil {
-		return
-	}
+// power returns ErrPower once the power is gone, and ends a goroutine that has been
+// told.
+func (d *Disk) power() error {
+	d.mu.Lock()
+	dead := d.dead
 	d.mu.Unlock()
-	<-off
-	runtime.Goexit()
+	if dead == nil {
+		return nil
+	}
+	dead.Ask()
+	return ErrPower
 }

@@ -23,7 +23,6 @@ type Conn struct {
 	born          time.Duration
 
 	gone                        bool // its host has crashed
-	released                    bool // and those who wait for it are let go
 	closed                      bool
 	bounced                     bool          // data came after that, and were answered by a reset
 	dead                        bool          // it has given up on its peer
@@ -43,7 +42,6 @@ func (c *Conn) Read(b []byte) (int, error) {
 	defer w.mu.Unlock()
 	c.enter()
 	for {
-		c.stay()
 		now := w.net.now()
 		switch {
 		case c.closed:
@@ -133,7 +131,6 @@ func (c *Conn) endWrite() {
 
 // writable says why nothing can be written, if so.
 func (c *Conn) writable(now time.Duration) error {
-	c.stay()
 	switch {
 	case c.closed:
 		return net.ErrClosed
@@ -154,7 +151,6 @@ func (c *Conn) CloseWrite() error {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.stay()
 	if c.closed {
 		return c.error("close", net.ErrClosed)
 	}
@@ -190,7 +186,6 @@ func (c *Conn) close() (over bool, err error) {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.stay()
 	if c.closed {
 		return false, c.error("close", net.ErrClosed)
 	}
@@ -245,7 +240,6 @@ func (c *Conn) setDeadlines(t time.Time, which ...*time.Duration) error {
 	w := c.wire
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.stay()
 	if c.closed {
 		return c.error("set", net.ErrClosed)
 	}

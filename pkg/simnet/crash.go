@@ -3,9 +3,10 @@ package simnet
 import (
 	"fmt"
 	"net"
-	"runtime"
 	"slices"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/internal/lives"
 )
 
 // Crash stops the host at once, with all its connections and listeners. The fault
@@ -15,8 +16,10 @@ import (
 // other fault. What the host had sent still arrives.
 //
 // From then on the host does nothing: calls of its methods, of its connections' and of
-// its listeners', those under way included, wait until [Host.Release]. [Host.Restart] is
-// how the machine comes back. A host that has crashed does not crash again.
+// its listeners', those under way included, fail with [net.ErrClosed], a dial after one
+// second. What a goroutine asks after such an answer, but for closing, ends it, as
+// [runtime.Goexit] does. [Host.Restart] is how the machine comes back. A host that has
+// crashed does not crash again.
 func (h *Host) Crash(f Fault) {
 	if f != Reset && f != BlackHole {
 		panic(fmt.Sprintf("simnet: a host crashes with Reset or BlackHole, and not with %v", f))
@@ -43,13 +46,13 @@ func (h *Host) Crash(f Fault) {
 
 // Restart returns the machine as it comes back after a crash: a host of the same
 // name and addresses that listens nowhere. What is sent on a connection from before is
-// answered by a reset. Release is still to be called for the old host. Restart panics
-// if the host has not crashed, or was restarted before.
+// answered by a reset. The old host stays dead. Restart panics if the host has not
+// crashed, or was restarted before.
 func (h *Host) Restart() *Host {
 	n := h.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if h.state().off == nil || n.hosts[h.name] != h {
+	if h.state().dead == nil || n.hosts[h.name] != h {
 		panic("simnet: " + h.name + " has not crashed, or was restarted before")
 	}
 	fresh := &Host{name: h.name, net: n, ips: h.ips}
@@ -69,22 +72,10 @@ func (h *Host) Restart() *Host {
 	return fresh
 }
 
-// Release lets those go who wait for a host that has crashed: their calls return
-// [net.ErrClosed]. Whoever calls later has its goroutine ended, as by
-// [runtime.Goexit]. A test calls it when it has seen what it wanted to see, so that
-// they are no leak. It does nothing to a host that has not crashed.
-func (h *Host) Release() {
-	if !h.letGo() {
-		return
-	}
-	h.net.eachWire(func(w *wire) { w.release(h) })
-}
-
 // A power says whether a host runs.
 type power struct {
-	fault    Fault         // how it crashed; Healthy before
-	off      chan struct{} // not nil once it has; closed by Release
-	released bool
+	fault Fault       // how it crashed; Healthy before
+	dead  *lives.Dead // not nil once it has
 }
 
 func (h *Host) state() power {
@@ -97,38 +88,27 @@ func (h *Host) state() power {
 func (h *Host) goDown(f Fault) (listeners []*Listener, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.power.off != nil {
+	if h.power.dead != nil {
 		return nil, false
 	}
-	h.power = power{fault: f, off: make(chan struct{})}
+	h.power = power{fault: f, dead: &lives.Dead{}}
 	listeners, h.listeners = h.listeners, nil
 	return listeners, true
 }
 
-// letGo reports whether there is anybody to let go.
-func (h *Host) letGo() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.power.off == nil || h.power.released {
-		return false
-	}
-	h.power.released = true
-	close(h.power.off)
-	return true
-}
-
-// alive begins a call that a host without power never answers.
+// alive begins a call that only a host that runs can answer.
 func (h *Host) alive() error {
-	p := h.state()
-	switch {
-	case p.off == nil:
+	dead := h.state().dead
+	if dead == nil {
 		return nil
-	case p.released:
-		runtime.Goexit()
 	}
-	<-p.off
+	dead.Ask()
 	return net.ErrClosed
 }
+
+// unreachable is how long a dial from a dead host takes to fail: who tries again at once
+// would try for ever in no time.
+const unreachable = time.Second
 
 // eachWire calls f for all wires of which something is still kept.
 func (n *Network) eachWire(f func(*wire)) {
@@ -158,7 +138,7 @@ func (n *Network) isDown(name string) bool {
 	return h != nil && h.state().fault == BlackHole
 }
 
-// crash stops a listener. Who waits for a connection waits on.
+// crash stops a listener.
 func (l *Listener) crash() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -259,17 +239,6 @@ func (c *Conn) answerProbe(at time.Duration) {
 	})
 }
 
-func (w *wire) release(h *Host) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.ends {
-		if c != nil && c.host() == h {
-			c.released = c.gone
-		}
-	}
-	w.news.Broadcast()
-}
-
 // host returns the host of an end.
 func (c *Conn) host() *Host {
 	if c.listener != nil {
@@ -278,17 +247,9 @@ func (c *Conn) host() *Host {
 	return c.wire.dialler
 }
 
-// enter begins a call of a connection. The wire is locked, here and below.
+// enter begins a call of a connection that moves data. The wire is locked.
 func (c *Conn) enter() {
-	if c.released {
-		runtime.Goexit()
-	}
-	c.stay()
-}
-
-// stay waits while the host of the connection is without power.
-func (c *Conn) stay() {
-	for c.gone && !c.released {
-		c.wire.news.Wait()
+	if c.gone {
+		c.host().state().dead.Ask()
 	}
 }

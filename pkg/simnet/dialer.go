@@ -40,6 +40,11 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		defer cancel()
 	}
 	if err := d.Host.alive(); err != nil {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(unreachable):
+		}
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
 	targets, err := d.Host.targets(ctx, network, address)

@@ -50,12 +50,12 @@ func (l *Listener) offer(c *Conn, at time.Duration) bool {
 // Accept waits for the next connection. Once the listener is closed it returns
 // [net.ErrClosed].
 func (l *Listener) Accept() (net.Conn, error) {
+	if err := l.host.alive(); err != nil {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: err}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		if err := l.stay(); err != nil {
-			return nil, err
-		}
 		if l.closed {
 			return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: net.ErrClosed}
 		}
@@ -73,16 +73,6 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// stay waits while the host is without power. The listener is locked.
-func (l *Listener) stay() error {
-	l.mu.Unlock()
-	defer l.mu.Lock()
-	if err := l.host.alive(); err != nil {
-		return &net.OpError{Op: "accept", Net: "tcp", Addr: l.addr, Err: err}
-	}
-	return nil
-}
-
 // Close stops listening. Connections that were not accepted are closed; those that
 // were are not touched.
 func (l *Listener) Close() error {
@@ -94,9 +84,6 @@ func (l *Listener) Close() error {
 }
 
 func (l *Listener) close() ([]arrival, error) {
-	if err := l.host.alive(); err != nil {
-		return nil, &net.OpError{Op: "close", Net: "tcp", Addr: l.addr, Err: err}
-	}
 	l.host.mu.Lock()
 	l.host.listeners = slices.DeleteFunc(l.host.listeners, func(other *Listener) bool { return other == l })
 	l.host.mu.Unlock()

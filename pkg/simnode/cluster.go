@@ -106,12 +106,9 @@ func (c *Cluster) Wait() {
 	for _, n := range nodes {
 		n.at(wait, call)
 	}
-	c.mu.Lock()
-	for c.down > 0 {
-		c.changed.Wait()
+	for c.someAreDown() {
+		synctest.Wait() // one that starts again may crash again
 	}
-	c.mu.Unlock()
-	synctest.Wait()
 }
 
 // planned returns the crash that is planned for a moment, if there is one. A restart
@@ -125,6 +122,17 @@ func (c *Cluster) planned(m moment) *step {
 	}
 	c.down++
 	return s
+}
+
+// someAreDown waits for planned restarts, and reports whether there were any.
+func (c *Cluster) someAreDown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	down := c.down > 0
+	for c.down > 0 {
+		c.changed.Wait()
+	}
+	return down
 }
 
 // isUp says that what planned has announced was done.

@@ -63,9 +63,10 @@
 //
 // The disk takes no further write, and what [simdisk.Disk.Crash] leaves is what the
 // next life starts on. The host is dead to its peers, see [simnet.Host.Crash]. The
-// context of the program ends. What the program asks of its disk and its network from
-// then on is not answered, so that it can do no harm. When the test is over the
-// goroutines that wait for an answer end, and what waits for those is no leak.
+// context of the program ends. Its goroutines cannot be stopped where they are: what
+// each asks of its disk or its network next fails, so that it gives back the locks that it
+// holds, and what it asks then ends it. Nothing of that reaches the disk of the next life or
+// a peer, what the program returns is ignored, and goroutines that are left are no leak.
 //
 // # Cost
 //
@@ -75,12 +76,12 @@
 // # Limits
 //
 // A goroutine of a node that has crashed goes on until it asks its disk or its host for
-// something. So it can still write to memory that it shares with the test or with
-// other nodes: let them share none.
+// something, and sees an error then. So it can still write to memory that it shares with
+// the test or with other nodes: let them share none. A program that panics where a sync
+// fails ends the test binary, unless it does so in the goroutine that it was called on.
 //
 // A goroutine belongs to the node whose goroutine started it. One that a timer starts,
-// as [time.AfterFunc] does, belongs to nobody, and is a leak if it does not end when
-// disk and host are released.
+// as [time.AfterFunc] does, belongs to nobody, and is a leak if it does not end.
 //
 // What a node does in one instant is in the order of Go. If the order of a disk's
 // operations differs from run to run, so do the crashes. Give the network and the disk

@@ -133,7 +133,7 @@ func (n *Node) Restart() {
 func (n *Node) stop() {
 	n.cluster.t.Helper()
 	n.mu.Lock()
-	l, before := n.now, n.before
+	l := n.now
 	n.mu.Unlock()
 	if l != nil {
 		l.cancel()
@@ -142,10 +142,6 @@ func (n *Node) stop() {
 		case <-time.After(patience):
 			n.cluster.t.Errorf("the program of %s did not return within %v after its context had ended", n.name, patience)
 		}
-	}
-	for _, l := range before {
-		l.host.Release()
-		l.disk.Release()
 	}
 }
 

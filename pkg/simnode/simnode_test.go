@@ -2,6 +2,7 @@ package simnode_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -117,5 +118,41 @@ func TestMoments(t *testing.T) {
 	})
 	if want := 6 + 1 + 2 + 1; r.Moments != want {
 		t.Errorf("%d moments, want %d: after each of 6 operations, before the first and after each of 2 dials, and at the end", r.Moments, want)
+	}
+}
+
+// A program may hold a lock over a sync, as most logs do, and unlock it without defer:
+// requests that wait for the lock when the node crashes do not stop the clock.
+func TestLockHeldOverASync(t *testing.T) {
+	defer simnode.Within(time.Hour)()
+	r := simnode.ExploreWithin(t, 150, func(_ *testing.T, c *simnode.Cluster) {
+		c.Latency = nil
+		c.Start("a", func(ctx context.Context, host *simnet.Host, disk *simdisk.Disk) error {
+			f, err := simdisk.Create(disk, "log")
+			if err != nil {
+				return err
+			}
+			var mu sync.Mutex
+			for range 3 {
+				go func() {
+					mu.Lock()
+					_, err := f.Write([]byte("x"))
+					if err == nil {
+						err = f.Sync()
+					}
+					mu.Unlock()
+					if err == nil {
+						_, _ = host.Dial("tcp", "a:80")
+					}
+				}()
+			}
+			return idle(ctx, host, disk)
+		})
+		time.Sleep(time.Second)
+		c.Wait()
+		time.Sleep(2 * time.Second) // until the dials of the last life have ended
+	})
+	if r.Single == 0 {
+		t.Errorf("the report is %v", r)
 	}
 }
