@@ -47,9 +47,8 @@ type shop struct {
 	queue *backpressure.Queue[job]
 	gate  chan struct{}
 	t     *step.T
-
-	mu sync.Mutex
-	so record // guarded by mu
+	mu    sync.Mutex
+	so    record // guarded by mu
 }
 
 // A record is what has happened so far.
@@ -94,24 +93,23 @@ func (s *shop) handle(ctx context.Context, j job) {
 
 // wait reports whether the job comes to its end before its context does.
 func (s *shop) wait(ctx context.Context, j job) bool {
-	var over <-chan time.Time
-	gate := s.gate
-	switch {
-	case !j.gated && j.takes == 0:
+	if !j.gated && j.takes == 0 {
 		return true
-	case !j.gated:
-		gate, over = nil, time.After(j.takes)
+	}
+	over, ended := s.gate, ctx.Done()
+	if !j.gated {
+		over = make(chan struct{})
+		time.AfterFunc(j.takes, func() { close(over) })
 	}
 	if j.stubborn {
-		ctx = context.Background()
+		ended = nil
 	}
 	select {
 	case <-over:
-	case <-gate:
-	case <-ctx.Done():
+		return true
+	case <-ended:
 		return false
 	}
-	return true
 }
 
 func (s *shop) now(change func(so *record), format string, args ...any) {
@@ -194,8 +192,7 @@ func (s *shop) isTrue(id int, err error) {
 	step.Expect(s.t, !slices.Contains(so.started, id), "Job %d should never run, since its caller was told %q. It ran.", id, err)
 }
 
-// closes ends a story: what was accepted is handled once, and nothing that was
-// refused ran.
+// closes ends a story: what was accepted is handled once, and nothing that was refused ran.
 func (s *shop) closes(accepted ...int) {
 	s.t.Helper()
 	step.NoError(s.t, s.close(s.t.Context()), "Close has time enough, so it should succeed.")
@@ -207,29 +204,39 @@ func (s *shop) closes(accepted ...int) {
 
 type left struct{ Waiting, Running int }
 
+// givesUp calls Close, which should give up as soon as its context ends.
+func (s *shop) givesUp(ctx context.Context, want left) {
+	s.t.Helper()
+	call := step.Start(s.t, func() error { return s.close(ctx) })
+	<-ctx.Done()
+	step.Expect(s.t, !call.Waits(), "The context of Close has ended, so Close should give up at once. It still waits.")
+	s.gaveUp(ctx, call.Result(), want)
+}
+
 // gaveUp returns the error of a Close that ran out of time and left so much, or so much.
-func (s *shop) gaveUp(err error, want ...left) *backpressure.UnfinishedError {
+func (s *shop) gaveUp(ctx context.Context, err error, want ...left) *backpressure.UnfinishedError {
 	s.t.Helper()
 	u, ok := errors.AsType[*backpressure.UnfinishedError](err)
 	step.Expect(s.t, ok && u != nil, "Close ran out of time, so it should return an *UnfinishedError. It returned %v.", err)
 	got := left{u.Waiting, u.Running}
 	step.Expect(s.t, slices.Contains(want, got), "Close gave up with %+v, and should say so. It said %+v.", want[0], got)
+	step.Expect(s.t, errors.Is(u.Err, ctx.Err()) && errors.Is(err, ctx.Err()),
+		"The *UnfinishedError should wrap %q, the error of Close's context. Its Err is %v.", ctx.Err(), u.Err)
 	return u
 }
 
-// ends is an actor that lets the gated jobs end.
-func (s *shop) ends(x *interleave.Schedule) {
-	x.Go("job 1", func() {
-		x.Point("ends")
-		close(s.gate)
+// acts is an actor that does one thing.
+func acts(x *interleave.Schedule, who, what string, do func()) {
+	x.Go(who, func() {
+		x.Point(what)
+		do()
 	})
 }
 
 // comes is an actor that submits a job. It returns where the answer will be.
 func (s *shop) comes(x *interleave.Schedule, how string, j job) *error {
 	err := new(error)
-	x.Go(fmt.Sprintf("%s %d", how, j.id), func() {
-		x.Point("call")
+	acts(x, fmt.Sprintf("%s %d", how, j.id), "call", func() {
 		if how == "TrySubmit" {
 			*err = s.queue.TrySubmit(j)
 		} else {
@@ -252,8 +259,7 @@ type closer struct {
 
 func (s *shop) closer(ctx context.Context, x *interleave.Schedule, name string) *closer {
 	c := &closer{s: s, name: name}
-	x.Go(name, func() {
-		x.Point("call")
+	acts(x, name, "call", func() {
 		c.err = s.queue.Close(ctx)
 		c.after = s.record()
 		x.Note("%v", c.err)
@@ -269,8 +275,7 @@ func (c *closer) waited() {
 	step.Equal(c.s.t, c.s.record().started, c.after.started, "After %s returned nil no job should start. Jobs started:", c.name)
 }
 
-// A rush is a queue with one of two workers busy. A job ends when it is told to:
-// one that ends by itself may order two calls that nothing else orders.
+// A rush is a queue with one of two workers busy. A job that ended by itself might order two calls.
 type rush struct {
 	*backpressure.Queue[int]
 	ends    chan struct{}
@@ -280,10 +285,7 @@ type rush struct {
 func newRush(t *step.T) *rush {
 	r := &rush{ends: make(chan struct{}, 10), patient: t.Context()}
 	r.Queue = queue(t, backpressure.Config[int]{Workers: 2, Capacity: 1, Handle: func(context.Context, int) { <-r.ends }})
-	t.Cleanup(func() {
-		close(r.ends)
-		_ = r.Close(context.Background())
-	})
+	t.Cleanup(func() { close(r.ends); _ = r.Close(context.Background()) })
 	step.NoError(t, r.TrySubmit(0), "Two workers are idle, so TrySubmit should accept a job.")
 	synctest.Wait()
 	return r

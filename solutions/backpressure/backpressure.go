@@ -16,29 +16,21 @@ import (
 	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
-// ErrFull is TrySubmit's answer where there is no room.
+// ErrFull says that there is no room.
 var ErrFull = errors.New("backpressure: the queue is full")
 
-// ErrClosed is the answer to work that comes after Close.
+// ErrClosed says that the queue takes no more jobs.
 var ErrClosed = errors.New("backpressure: the queue is closed")
 
 // Config says how much a queue takes on.
 type Config[T any] struct {
-	// Workers is how many jobs run at once, at least 1.
-	Workers int
-
-	// Capacity is how many accepted jobs may wait for a worker, at least 0.
-	Capacity int
-
-	// Handle does one job. Its context ends when a Close gives up.
-	Handle func(ctx context.Context, job T)
-
-	// Panicked is told when Handle panics. If it is nil, the panic's value is logged with slog.
-	Panicked func(job T, value any)
+	Workers  int                              // how many jobs run at once, at most
+	Capacity int                              // how many more may wait; 0 is none
+	Handle   func(ctx context.Context, job T) // does a job
+	Panicked func(job T, value any)           // is told when Handle panics; may be nil
 }
 
-// A Queue hands jobs to a fixed number of workers, and slows down or refuses those who bring more than they can do.
-// Its methods are safe for concurrent use.
+// A Queue hands jobs to workers, and slows down or refuses those who bring more than they can do.
 type Queue[T any] struct {
 	cfg     Config[T]
 	jobs    context.Context //nolint:containedctx // of every job: it ends when a Close runs out of time
@@ -59,7 +51,7 @@ type caller[T any] struct {
 	answer chan error // buffered, so that whoever answers never waits for the caller
 }
 
-// New returns an open queue, or an error that names the field that is wrong.
+// New returns an open queue.
 func New[T any](cfg Config[T]) (*Queue[T], error) {
 	switch {
 	case cfg.Workers < 1:
@@ -74,9 +66,7 @@ func New[T any](cfg Config[T]) (*Queue[T], error) {
 	return q, nil
 }
 
-// Submit waits until there is room for the job and hands it over, first come, first served. It returns nil if the job
-// was accepted. If ctx ends first it returns ctx.Err(), and ErrClosed if the queue is closed first; the job never runs
-// then. A context that has ended already is never accepted, room or not.
+// Submit hands the job over, and waits for room until ctx ends or the queue is closed.
 func (q *Queue[T]) Submit(ctx context.Context, job T) error {
 	if err := ctx.Err(); err != nil { // a select would take either, by chance
 		return err
@@ -120,8 +110,7 @@ func (q *Queue[T]) leave(c *caller[T]) bool {
 	return true
 }
 
-// TrySubmit hands the job over if there is room and nobody waits for it, and otherwise returns ErrFull, at once. It
-// returns ErrClosed if the queue is closed.
+// TrySubmit hands the job over without waiting.
 func (q *Queue[T]) TrySubmit(job T) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -206,9 +195,7 @@ func (q *Queue[T]) checkDrained() {
 	}
 }
 
-// Close refuses new work, also that of calls to Submit that are waiting, and returns nil when every accepted job has
-// been handled. If ctx ends first it gives up: jobs that wait are dropped, the context of those that run ends, and
-// the answer is an *UnfinishedError. It may be called more than once, also at the same time.
+// Close refuses new jobs, and waits for those that were accepted until ctx ends.
 func (q *Queue[T]) Close(ctx context.Context) error {
 	q.refuse()
 	select {
@@ -244,21 +231,18 @@ func (q *Queue[T]) refuse() {
 
 // UnfinishedError says what a Close that gave up left undone.
 type UnfinishedError struct {
-	Waiting int   // jobs that were accepted and dropped
-	Running int   // jobs whose context was cancelled
-	Err     error // ctx.Err() of the context given to Close
+	Waiting int   // jobs that were dropped
+	Running int   // jobs that still ran
+	Err     error // ctx.Err() of Close
 }
 
-// Error has both numbers.
 func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("backpressure: closed with %d jobs waiting and %d running: %v", e.Waiting, e.Running, e.Err)
 }
 
-// Unwrap returns Err.
 func (e *UnfinishedError) Unwrap() error { return e.Err }
 
-// Handler makes a job of each request and submits it without waiting. It answers 202 if the job was accepted, 503 with
-// Retry-After if the queue is full, 503 without it if the queue is closed, and 400 if job returns an error.
+// Handler puts HTTP in front of a queue.
 func Handler[T any](q *Queue[T], retryAfter time.Duration, job func(*http.Request) (T, error)) http.Handler {
 	seconds := strconv.Itoa(int((max(retryAfter, 1)-1)/time.Second) + 1) // rounded up; adding first could overflow
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
