@@ -29,22 +29,25 @@ const (
 	enough    = 88.0            // good answers a second under overload, see README.md
 )
 
-// A shop is the handler under test and the simulated server behind it.
+// A shop is the handler and the simulated server behind it.
 type shop struct {
 	front   http.Handler
 	station *loadgen.Station
 	reached atomic.Int64 // requests that reached the server
 	dead    atomic.Int64 // those of them whose client had gone away before
 	drawn   atomic.Int64 // random numbers
+	slow    atomic.Int64 // times that a request takes as long as usual, or 0
 
 	mu     sync.Mutex // guards what follows
 	random *rand.Rand
 	last   *http.Request // that the server got
 }
 
-func open() *shop {
+func open() *shop { return openWith(func(*loadshed.Config) {}) }
+
+func openWith(change func(*loadshed.Config)) *shop {
 	s := &shop{station: loadgen.NewStation(workers), random: rand.New(rand.NewPCG(24, 24))}
-	s.front = loadshed.New(loadshed.Config{
+	cfg := loadshed.Config{
 		Objective: objective,
 		Workers:   workers,
 		Critical:  func(r *http.Request) bool { return r.Header.Get("Critical") != "" },
@@ -55,7 +58,9 @@ func open() *shop {
 			defer s.mu.Unlock()
 			return s.random.Float64()
 		},
-	}, http.HandlerFunc(s.serve))
+	}
+	change(&cfg)
+	s.front = loadshed.New(cfg, http.HandlerFunc(s.serve))
 	return s
 }
 
@@ -76,7 +81,7 @@ func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	seed, _ := strconv.Atoi(r.Header.Get("Seed"))
 	number, _ := strconv.Atoi(r.Header.Get("Number"))
-	s.station.Do(service(seed, number))
+	s.station.Do(service(seed, number) * time.Duration(max(1, s.slow.Load())))
 	w.Header().Set("Served", "yes")
 }
 
@@ -121,11 +126,7 @@ func (s *shop) run(t *step.T, all ...clients) []*loadgen.Report {
 	return reports
 }
 
-// alone is run for one kind.
-func (s *shop) alone(t *step.T, c clients) *loadgen.Report {
-	t.Helper()
-	return s.run(t, c)[0]
-}
+func (s *shop) alone(t *step.T, c clients) *loadgen.Report { return s.run(t, c)[0] }
 
 func (s *shop) send(c clients) loadgen.Send {
 	return func(ctx context.Context, n int) error {
@@ -146,48 +147,63 @@ func newRequest(ctx context.Context) *http.Request {
 }
 
 // ask sends one request through the front.
-func (s *shop) ask(r *http.Request) *answer {
+func (s *shop) ask(r *http.Request) *answer { return ask(s.front, r) }
+
+func ask(front http.Handler, r *http.Request) *answer {
 	a := &answer{header: http.Header{}}
-	s.front.ServeHTTP(a, r)
+	front.ServeHTTP(a, r)
 	a.WriteHeader(http.StatusOK)
 	return a
+}
+
+// try is ask, and returns what came through of a panic, or the answer if there was none.
+func try(front http.Handler, r *http.Request) (value any, a *answer) {
+	defer func() { value = recover() }()
+	return nil, ask(front, r)
 }
 
 // An answer is what a client gets.
 type answer struct {
 	header http.Header
 	status int
+	body   string
 }
 
-func (a *answer) String() string              { return fmt.Sprintf("the status %d", a.status) }
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) Write(p []byte) (int, error) { a.WriteHeader(http.StatusOK); return len(p), nil }
+func (a *answer) String() string {
+	return fmt.Sprintf("the status %d, %v, %q", a.status, a.header, a.body)
+}
+func (a *answer) Header() http.Header { return a.header }
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	a.body += string(p)
+	return len(p), nil
+}
+
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
 }
 
-var errMadeUp = errors.New("an answer that is not the server's")
+var errMadeUp = errors.New("an answer that is neither the server's nor a refusal")
 
+// err is nil if the server answered.
 func (a *answer) err() error {
-	if err := loadgen.Answer(a.status, a.header); err != nil || a.header.Get("Served") != "" {
+	err := loadgen.Answer(a.status, a.header)
+	if a.header.Get("Served") != "" || a.status == http.StatusServiceUnavailable {
 		return err
 	}
 	return errMadeUp
 }
 
-// panics sends a request that panics on the server. It returns what came
-// through of the panic, and the answer if there was none.
+// panics sends a request that panics on the server.
 func (s *shop) panics(ctx context.Context) (value any, a *answer) {
 	r := newRequest(ctx)
 	r.Header.Set("End", "panic")
-	defer func() { value = recover() }()
-	return nil, s.ask(r)
+	return try(s.front, r)
 }
 
-// exits sends a request with which the server ends the goroutine. It returns only
-// if that was kept from the caller.
+// exits sends a request with which the server ends the goroutine.
 func (s *shop) exits(ctx context.Context) *answer {
 	r := newRequest(ctx)
 	r.Header.Set("End", "exit")
@@ -197,24 +213,6 @@ func (s *shop) exits(ctx context.Context) *answer {
 // bare is a handler that is given no more than it must have.
 func bare(workers int, server http.HandlerFunc) http.Handler {
 	return loadshed.New(loadshed.Config{Objective: objective, Workers: workers}, server)
-}
-
-// rush sends as many requests at a time as there are clients, again and again,
-// to a server that takes no work. It returns how many were not served.
-func rush(t *step.T, clients, each int) int {
-	front := bare(workers, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(time.Millisecond) // all at once
-		w.Header().Set("Served", "yes")
-	})
-	var unserved atomic.Int64
-	step.AtOnce(t, clients, func(int) {
-		for range each {
-			if (&shop{front: front}).ask(newRequest(t.Context())).err() != nil {
-				unserved.Add(1)
-			}
-		}
-	})
-	return int(unserved.Load())
 }
 
 // A hall is a handler and a server that stands still until it opens. A quick
@@ -243,12 +241,18 @@ func newHall(x *interleave.Schedule) *hall {
 	return h
 }
 
+// open lets all go, and waits for those that the handler kept waiting too.
+func (h *hall) open() {
+	close(h.opens)
+	time.Sleep(time.Minute)
+}
+
 // come sends a request that stays, and reports whether it was let in.
 func (h *hall) come(t *step.T, tenant string) bool {
 	before := h.inside.Load()
 	r := newRequest(t.Context())
 	r.Header.Set("Tenant", tenant)
-	step.Start(t, func() bool { h.front.ServeHTTP(&answer{header: http.Header{}}, r); return true })
+	step.Start(t, func() *answer { return ask(h.front, r) })
 	return h.inside.Load() > before
 }
 
@@ -256,40 +260,28 @@ func (h *hall) come(t *step.T, tenant string) bool {
 func (h *hall) quick(ctx context.Context, tenant string) {
 	r := newRequest(ctx)
 	r.Header = http.Header{"Tenant": {tenant}, "Quick": {"yes"}}
-	h.front.ServeHTTP(&answer{header: http.Header{}}, r)
+	ask(h.front, r)
 }
 
 // A nest is a handler before a server that asks it again, so that all these
 // requests are inside at a time, on one goroutine.
-type nest struct {
-	ctx   context.Context //nolint:containedctx // of the step
-	front http.Handler
-}
+type nest struct{ front http.Handler }
 
-func newNest(ctx context.Context) *nest {
-	n := &nest{ctx: ctx}
+func newNest() *nest {
+	n := &nest{}
 	n.front = bare(1, func(_ http.ResponseWriter, r *http.Request) {
 		if deeper, _ := strconv.Atoi(r.Header.Get("Deeper")); deeper > 0 {
-			n.ask(deeper - 1)
+			n.ask(r.Context(), deeper-1)
 		}
 	})
 	return n
 }
 
 // ask sends a request that asks again so many times, each within the one before.
-func (n *nest) ask(deeper int) { n.askWithin(n.ctx, deeper) }
-
-// askInVain sends a request whose client has gone away.
-func (n *nest) askInVain() {
-	gone, cancel := context.WithCancel(n.ctx)
-	cancel()
-	n.askWithin(gone, 0)
-}
-
-func (n *nest) askWithin(ctx context.Context, deeper int) {
+func (n *nest) ask(ctx context.Context, deeper int) {
 	r := newRequest(ctx)
 	r.Header.Set("Deeper", strconv.Itoa(deeper))
-	n.front.ServeHTTP(&answer{header: http.Header{}}, r)
+	ask(n.front, r)
 }
 
 // An unread body counts how often it is read.

@@ -3,12 +3,18 @@ package loadshed_test
 import (
 	"context"
 	"io"
+	"math"
 	"net/http"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/backend-kata/dojo/kata/internal/step"
+	"github.com/backend-kata/dojo/kata/loadshed"
 	"github.com/backend-kata/dojo/pkg/apart"
 	"github.com/backend-kata/dojo/pkg/interleave"
 	"github.com/backend-kata/dojo/pkg/loadgen"
@@ -20,9 +26,17 @@ func TestBelowCapacity(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		s := open()
 		r := newRequest(t.Context())
+		r.Header.Set("Number", "1")
+		before := r.Header.Clone()
 		step.NoError(t, s.ask(r).err(), "The server is idle, so a request should be served by it.")
 		step.Expect(t, s.last == r, "The server should get the request as it came, and got another one.")
+		step.Equal(t, before, r.Header, "The server should get the request as it came. Its header fields:")
 		step.Equal(t, int64(1), s.reached.Load(), "The handler calls the server for one request:")
+		value, a := try(bare(workers, s.serve), newRequest(t.Context()))
+		step.Expect(t, value == nil, "With neither Critical nor Tenant nor Random a request should be served like any other. "+
+			"The handler panicked: %v", value)
+		step.NoError(t, a.err(), "With neither Critical nor Tenant nor Random a request should be served like any other.")
+		answers(t)
 
 		for n := range 200 {
 			value, a := s.panics(t.Context())
@@ -38,16 +52,74 @@ func TestBelowCapacity(t *testing.T) {
 		all := s.alone(t, clients{pattern: loadgen.Steady(0.8*capacity, 30*time.Second), seed: 1})
 		step.Equal(t, 0, all.Refused, "Requests refused of %d, at 0.8 of the capacity:", all.Sent)
 		step.Equal(t, all.Sent, all.Good, "Requests served within %v, at 0.8 of the capacity:", objective)
-		step.Equal(t, 0, rush(t, workers, 100),
-			"Requests not served, of %d clients with 100 each, one after the other, at %d workers:", workers, workers)
 	})
 	step.Bubble(t, func(t *step.T) {
-		apart.Pairs(t.T, func() *nest { return newNest(t.Context()) },
-			apart.Call[*nest]{Name: "a request that is served", Do: func(n *nest) { n.ask(0) }},
-			apart.Call[*nest]{Name: "a request whose client has gone", Do: (*nest).askInVain},
-			apart.Call[*nest]{Name: "requests until one is refused", Do: func(n *nest) { n.ask(100) }},
+		full, other := newHall(nil), newHall(nil)
+		for range 1000 {
+			full.come(t, "one")
+		}
+		letIn := other.come(t, "one")
+		full.open()
+		other.open()
+		step.Expect(t, letIn, "One server stands still and has all that it can do. "+
+			"Another one has a handler of its own and is idle, and a request to that should be let in. It was not.")
+	})
+	step.Bubble(t, func(t *step.T) {
+		for _, workers := range []int{1, workers, 100} {
+			step.Equal(t, 0, rush(t, workers, 100),
+				"Requests not served, of %d clients with 100 each, one after the other, at %d workers:", workers, workers)
+		}
+	})
+	step.Bubble(t, func(t *step.T) {
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		apart.Pairs(t.T, newNest,
+			apart.Call[*nest]{Name: "a request that is served", Do: func(n *nest) { n.ask(t.Context(), 0) }},
+			apart.Call[*nest]{Name: "a request whose client has gone", Do: func(n *nest) { n.ask(gone, 0) }},
+			apart.Call[*nest]{Name: "requests until one is refused", Do: func(n *nest) { n.ask(t.Context(), 100) }},
 		)
 	})
+}
+
+// rush sends as many requests at a time as there are workers, again and again,
+// to a quick server. It returns how many were not served.
+func rush(t *step.T, workers, each int) int {
+	front := bare(workers, func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(time.Millisecond) // all at once
+		w.Header().Set("Served", "yes")
+	})
+	var unserved atomic.Int64
+	step.AtOnce(t, workers, func(int) {
+		for range each {
+			if ask(front, newRequest(t.Context())).err() != nil {
+				unserved.Add(1)
+			}
+		}
+	})
+	return int(unserved.Load())
+}
+
+// answers looks at answers of an idle server, quick and slow.
+func answers(t *step.T) {
+	t.Helper()
+	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		front := bare(workers, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Served", "yes")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "from the server")
+		})
+		want := &answer{header: http.Header{"Served": {"yes"}}, status: status, body: "from the server"}
+		step.Equal(t, want.String(), ask(front, newRequest(t.Context())).String(), "What the server answers should go to the client as it is.")
+	}
+	opens := make(chan struct{})
+	front := bare(workers, func(w http.ResponseWriter, _ *http.Request) { <-opens; w.Header().Set("Served", "late") })
+	call := step.Start(t, func() *answer { return ask(front, newRequest(t.Context())) })
+	time.Sleep(10 * objective)
+	waits := call.Waits()
+	close(opens)
+	step.Expect(t, waits, "A request is with the server for %v. The call should return when the server does, and returned before that: %v",
+		10*objective, call.Result())
+	step.NoError(t, call.Result().err(), "A request is with the server for %v, and should have the server's answer.", 10*objective)
 }
 
 // At twice the capacity those who are served are served within the objective.
@@ -74,40 +146,44 @@ func overload(t *step.T, c clients) {
 func TestTenTimesTheCapacity(t *testing.T) {
 	step.Bubble(t, func(t *step.T) { overload(t, clients{pattern: loadgen.Steady(10*capacity, 10*time.Second), seed: 1}) })
 
-	for _, others := range []int{0, 3} { // requests of another tenant, which come first
+	same := func(int) string { return "one" }
+	for _, c := range []struct {
+		who    string
+		others int // requests of another tenant, which come first
+		tenant func(n int) string
+	}{{"of one tenant", 0, same}, {"of one tenant, after 3 of another", 3, same}, {"of a tenant each", 0, strconv.Itoa}} {
 		limit := 0 // how many more are let in, one after the other
 		step.Bubble(t, func(t *step.T) {
 			h := newHall(nil)
-			for range others {
+			for range c.others {
 				h.come(t, "other")
 			}
-			for limit < 1000 && h.come(t, "one") {
+			for limit <= 1000 && h.come(t, c.tenant(limit)) {
 				limit++
 			}
-			close(h.opens)
-			step.Expect(t, 0 < limit && limit < 1000,
-				"The server stands still, and 1,000 requests come one after the other. "+
-					"Some should be let in, and some refused; %d are let in.", limit)
+			h.open()
+			step.Expect(t, 0 < limit && limit <= 1000, "The server stands still, and requests %s come one after the other. "+
+				"At least one of them should be let in, and at most 1,000; %d are.", c.who, limit)
 		})
 		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 			h := newHall(x)
-			for range others {
+			for range c.others {
 				h.come(t, "other")
 			}
-			for range limit - 1 {
-				h.come(t, "one")
+			for n := range limit - 1 {
+				h.come(t, c.tenant(n))
 			}
-			for _, name := range []string{"A", "B"} {
+			for n, name := range []string{"A", "B"} {
 				x.Go("request "+name, func() {
 					x.Point("comes")
-					h.quick(t.Context(), "one")
+					h.quick(t.Context(), c.tenant(limit+n))
 				})
 			}
 			x.Run()
-			close(h.opens)
-			step.Expect(t, h.most.Load() <= int64(others+limit),
-				"The server stands still. If requests come one after the other, %d are let in, and no more. "+
-					"When two come at the same time for the last place, %d are inside.", others+limit, h.most.Load())
+			h.open()
+			step.Expect(t, h.most.Load() <= int64(c.others+limit),
+				"The server stands still. If requests %s come one after the other, %d are let in, and no more. "+
+					"When two come at the same time for the last place, %d are inside.", c.who, c.others+limit, h.most.Load())
 		})
 	}
 }
@@ -129,9 +205,7 @@ func TestCriticalFirst(t *testing.T) {
 			"There were %.1f to critical requests and %.1f to others.", enough, got.Goodput(), rest.Goodput())
 	})
 	step.Bubble(t, func(t *step.T) {
-		r := open().alone(t, clients{pattern: loadgen.Steady(3*capacity, 10*time.Second), seed: 1, critical: true})
-		step.Expect(t, r.Refused > 0,
-			"Critical requests alone come at three times the capacity, so some should be refused. All %d were let in.", r.Sent)
+		overload(t, clients{pattern: loadgen.Steady(3*capacity, 10*time.Second), seed: 1, critical: true})
 	})
 }
 
@@ -153,13 +227,13 @@ func TestDeadlines(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		s := open()
 		s.station.Add(-workers) // nothing is finished until the workers come back
-		patience, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		patience, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		var calls []*step.Call[*answer]
 		for range 500 {
 			calls = append(calls, step.Start(t, func() *answer { return s.ask(newRequest(patience)) }))
 		}
-		time.Sleep(time.Second)
+		time.Sleep(51 * time.Millisecond)
 		inside, left := int(s.reached.Load()), 0
 		for _, c := range calls {
 			if c.Waits() {
@@ -169,12 +243,12 @@ func TestDeadlines(t *testing.T) {
 		s.station.Add(workers)
 		time.Sleep(time.Minute)
 		step.Expect(t, inside > 0, "The server stands still, and of 500 requests some should reach it.")
+		step.Equal(t, int64(0), s.dead.Load(),
+			"The server is back. Requests that reach it although their client went away while they waited in front of it:")
 		step.Equal(t, inside, left,
 			"Of 500 requests %d reached the server, which stands still. "+
 				"The clients of the others have gone away, so their calls should have returned. "+
 				"Calls under way:", inside)
-		step.Equal(t, int64(0), s.dead.Load(),
-			"The server is back. Requests that reach it although their client went away while they waited in front of it:")
 	})
 	step.Bubble(t, func(t *step.T) {
 		s := open()
@@ -192,6 +266,8 @@ func TestDeadlines(t *testing.T) {
 		time.Sleep(time.Hour)
 		step.Expect(t, inside <= 1000, "The server stands still, so what is with it keeps its place, although the clients go away. "+
 			"2,000 requests came in waves of 100, and %d of them were let in. Half of them at least should be refused.", inside)
+		step.NoError(t, s.ask(newRequest(t.Context())).err(),
+			"The clients who gave up are gone, the server is idle again, and the next request should be served.")
 	})
 }
 
@@ -218,34 +294,60 @@ func TestAfterTheSpike(t *testing.T) {
 
 // A refusal is cheap: 503, no work for the server, and a Retry-After that differs from client to client.
 func TestRefusals(t *testing.T) {
-	for _, random := range []bool{true, false} {
+	for _, c := range []struct {
+		why       string
+		change    func(*loadshed.Config)
+		objective time.Duration
+		random    bool // as Random should be
+	}{
+		{"all is given", func(*loadshed.Config) {}, objective, true},
+		{"no Random, Critical and Tenant, an objective of 100 ms", func(c *loadshed.Config) {
+			*c = loadshed.Config{Objective: 100 * time.Millisecond, Workers: workers}
+		}, 100 * time.Millisecond, true},
+		{"the least Random", func(c *loadshed.Config) { c.Random = func() float64 { return 0 } }, objective, false},
+		{"the greatest Random", func(c *loadshed.Config) { c.Random = func() float64 { return math.Nextafter(1, 0) } }, objective, false},
+	} {
 		step.Bubble(t, func(t *step.T) {
-			s := open()
-			if !random { // and nothing else is given
-				s.front = bare(workers, s.serve)
-			}
+			t.Tell("%s", c.why)
+			s := openWith(c.change)
 			s.station.Add(-workers)
 			body := &unread{}
-			refused := refusals(t, s.crowd(t, 2000, body))
-			step.Expect(t, refused >= 1000,
-				"2,000 requests come at once, for which the server takes 20 s. "+
-					"1,000 of them at least should be refused; %d were.", refused)
+			counts := refusals(t, s.crowd(t, 2000, body), c.objective)
+			refused := 0
+			for _, n := range counts {
+				refused += n
+			}
+			step.Expect(t, refused >= 1000, "2,000 requests come at once, for which the server takes 20 s. "+
+				"1,000 of them at least should be refused; %d were.", refused)
 			step.Equal(t, 2000-refused, int(s.reached.Load()),
 				"%d of 2,000 requests were refused, and the others alone should reach the server.", refused)
 			step.Equal(t, int64(0), body.reads.Load(),
 				"Reads of the bodies of requests, of which those that are refused should have none:")
-			step.Expect(t, !random || s.drawn.Load() > 0, "There is a Random, and Retry-After should be chosen with it; nobody called it.")
+			if !c.random {
+				return
+			}
+			for value, n := range counts {
+				step.Expect(t, 100*n <= 40*refused,
+					"No more than 40 %% of those who were refused at the same time should come back at the same time. "+
+						"%d of %d are told %s s.", n, refused, value)
+			}
+			step.Expect(t, c.why != "all is given" || s.drawn.Load() > 0,
+				"There is a Random, and Retry-After should be chosen with it; nobody called it.")
 		})
 	}
 }
 
-// crowd sends n requests at once to a server that stands still until all who
-// are refused know it, and then works again.
+// crowd sends n requests of three tenants at once, every other one critical, to a server that
+// stands still until all who are refused know it, and then works again.
 func (s *shop) crowd(t *step.T, n int, body io.ReadCloser) []*step.Call[*answer] {
 	calls := make([]*step.Call[*answer], n)
 	for i := range calls {
 		r := newRequest(t.Context())
 		r.Body = body
+		r.Header.Set("Tenant", strconv.Itoa(i%3))
+		if i%2 == 1 {
+			r.Header.Set("Critical", "yes")
+		}
 		calls[i] = step.Start(t, func() *answer { return s.ask(r) })
 	}
 	time.Sleep(2 * objective)
@@ -253,28 +355,24 @@ func (s *shop) crowd(t *step.T, n int, body io.ReadCloser) []*step.Call[*answer]
 	return calls
 }
 
-// refusals counts the answers that refuse, and looks at each.
-func refusals(t *step.T, calls []*step.Call[*answer]) int {
+// refusals looks at each answer that refuses, and counts them by Retry-After.
+func refusals(t *step.T, calls []*step.Call[*answer], within time.Duration) map[string]int {
 	t.Helper()
-	refused, counts := 0, map[string]int{}
+	counts := map[string]int{}
 	for _, c := range calls {
 		a := c.Result()
 		if a.err() == nil {
 			continue
 		}
 		step.Equal(t, http.StatusServiceUnavailable, a.status, "A request that is not served by the server is refused.")
-		step.Expect(t, c.Took() <= objective, "A refusal should come within %v; one took %v.", objective, c.Took())
-		refused++
+		step.Expect(t, c.Took() <= within, "A refusal should come within %v; one took %v.", within, c.Took())
 		counts[a.header.Get("Retry-After")]++
 	}
 	for value, n := range counts {
 		step.Expect(t, slices.Contains([]string{"1", "2", "3", "4", "5"}, value),
 			"Retry-After should be a number of seconds from 1 to 5. %d refusals say %q.", n, value)
-		step.Expect(t, 100*n <= 40*refused,
-			"No more than 40 %% of those who were refused at the same time should come back at the same time. %d of %d are told %s s.",
-			n, refused, value)
 	}
-	return refused
+	return counts
 }
 
 // Capacity that halves or doubles is followed.
@@ -299,6 +397,19 @@ func TestFurtherCapacityChanges(t *testing.T) {
 				part.from, part.to, part.workers, want, got)
 		}
 	})
+	step.Bubble(t, func(t *step.T) {
+		s := open()
+		s.slow.Store(30) // times
+		go func() {
+			time.Sleep(5 * time.Minute)
+			s.slow.Store(1)
+		}()
+		pattern := slices.Concat(loadgen.Steady(0.1*capacity, 5*time.Minute), loadgen.Steady(2.5*capacity, 10*time.Second))
+		r := s.alone(t, clients{pattern: pattern, seed: 1})
+		got := r.Between(5*time.Minute+settling, r.To).Goodput()
+		step.Expect(t, got >= enough, "For five minutes a request took 3 s, and now it takes 100 ms again. "+
+			"From 5 s after that on there should be %.0f good answers a second. There were %.1f.", enough, got)
+	})
 }
 
 // One tenant's spike does not starve the others.
@@ -321,4 +432,28 @@ func TestFurtherTenants(t *testing.T) {
 		}
 		step.Expect(t, all >= enough, "All tenants together should have %v good answers a second. They had %.1f.", enough, all)
 	})
+	step.Bubble(t, func(t *step.T) {
+		const tenants, size = 100, 256 << 10
+		before := inUse()
+		s := open()
+		for n := range tenants {
+			r := newRequest(t.Context())
+			r.Header.Set("Tenant", strings.Repeat("x", size)+strconv.Itoa(n))
+			step.NoError(t, s.ask(r).err(), "A tenant sends one request to an idle server, and should have its answer.")
+		}
+		time.Sleep(time.Hour)
+		step.NoError(t, s.ask(newRequest(t.Context())).err(), "The next request comes after an hour, and should be served.")
+		kept := inUse() - before
+		runtime.KeepAlive(s)
+		step.Expect(t, kept < tenants*size/2, "%d tenants with names of 256 KiB sent a request each, an hour ago. "+
+			"Nothing should be kept of them; %d KiB are.", tenants, kept>>10)
+	})
+}
+
+// inUse is the memory that is in use.
+func inUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -11,38 +11,31 @@ import (
 	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
-// Config says what is known of the server and of its requests.
+// Config says what is known of the server and of its requests. Its numbers are positive, and its functions safe for
+// concurrent use.
 type Config struct {
-	// Objective is the latency up to which an answer is worth something, from the request's arrival. It is positive.
+	// Objective is the time from a request's arrival up to which its answer is good.
 	Objective time.Duration
 
-	// Workers is how many requests the server works on at once, as far as is known. It is at least 1. The server may turn
-	// out to have more or fewer, and the number may change.
+	// Workers is how many requests the server works on at once, as far as is known. It may be wrong, or become so.
 	Workers int
 
-	// Critical says which requests are served before all others. If it is nil, none is critical.
+	// Critical says which requests are served first. If it is nil, none is critical.
 	Critical func(r *http.Request) bool
 
 	// Tenant says whose request it is. If it is nil, all are of one tenant.
 	Tenant func(r *http.Request) string
 
-	// Random returns numbers from 0 to 1, 1 not included, to spread Retry-After with. If it is nil, use math/rand/v2.
+	// Random returns numbers from 0 to 1, 1 not included. If it is nil, use math/rand/v2.
 	Random func() float64
 }
 
-// New returns a handler that stands before next, lets in what next can serve within the objective, and refuses the rest
-// with 503 and Retry-After.
+// New returns a handler that lets in what next can serve within the objective, and refuses the rest.
 func New(cfg Config, next http.Handler) http.Handler {
-	if cfg.Critical == nil {
-		cfg.Critical = func(*http.Request) bool { return false }
-	}
-	if cfg.Tenant == nil {
-		cfg.Tenant = func(*http.Request) string { return "" }
-	}
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
-	s := &shedder{cfg: cfg, next: next, gate: newGate(cfg.Workers, cfg.Objective/2)}
+	s := &shedder{cfg: cfg, next: next, gate: newGate(cfg.Workers, cfg.Objective)}
 	return http.HandlerFunc(s.serve)
 }
 
@@ -54,8 +47,12 @@ type shedder struct {
 
 // serve lets the request in, or refuses it without a look at its body.
 func (s *shedder) serve(w http.ResponseWriter, r *http.Request) {
-	tenant := s.cfg.Tenant(r)
-	if r.Context().Err() != nil || !s.gate.enter(tenant, s.cfg.Critical(r)) {
+	tenant := ""
+	if s.cfg.Tenant != nil {
+		tenant = s.cfg.Tenant(r)
+	}
+	critical := s.cfg.Critical != nil && s.cfg.Critical(r)
+	if r.Context().Err() != nil || !s.gate.enter(tenant, critical) {
 		s.refuse(w)
 		return
 	}
@@ -72,11 +69,21 @@ func (s *shedder) refuse(w http.ResponseWriter) {
 	http.Error(w, "the server has all the work that it can do", http.StatusServiceUnavailable)
 }
 
+// What the gate is tuned by.
+const (
+	aim     = 0.5  // of the objective that an answer should take, since some take longer
+	first   = 10   // places for a worker at first: too many, since the limit falls at once and rises slowly
+	open    = 0.75 // of the limit to all; the rest is kept for critical requests
+	crowded = 0.5  // of the room taken, from which on a tenant has no more than its share
+	used    = 0.5  // of the limit taken, from which on a quick answer says that there is room for more
+	cut     = 0.5  // of the limit left at least when it is lowered
+)
+
 // A gate limits how many requests are inside. It finds the limit by itself: those that let a request take as long as
 // the target, no longer. By Little's law the number inside is the throughput times the time inside; so the limit
 // follows the server's capacity, without knowing it.
 type gate struct {
-	target time.Duration
+	target float64 // seconds
 
 	mu      sync.Mutex // guards what follows
 	limit   float64
@@ -85,10 +92,8 @@ type gate struct {
 	lowered time.Time      // when limit was lowered last
 }
 
-func newGate(workers int, target time.Duration) *gate {
-	// At first there is room for more than will prove right, since the measured latency lowers the limit at once, and
-	// raises it slowly.
-	return &gate{target: target, limit: 10 * float64(workers), tenants: map[string]int{}}
+func newGate(workers int, objective time.Duration) *gate {
+	return &gate{target: aim * objective.Seconds(), limit: first * float64(workers), tenants: map[string]int{}}
 }
 
 // enter takes a place, if there is one for such a request.
@@ -97,42 +102,32 @@ func (g *gate) enter(tenant string, critical bool) bool {
 	defer g.mu.Unlock()
 	room := g.limit
 	if !critical {
-		room *= 0.75 // the rest is kept for those that are
+		room *= open
 	}
 	if float64(g.inside) >= room {
 		return false
 	}
-	if float64(g.inside) >= room/2 && float64(g.tenants[tenant]) >= max(1, room/g.sharers(tenant)) {
-		return false // it gets crowded, and this tenant has its share
+	if float64(g.inside) >= crowded*room && float64(g.tenants[tenant]) >= room/float64(len(g.tenants)) {
+		return false // this tenant has its share; one with nothing inside has a place
 	}
 	g.inside++
 	g.tenants[tenant]++
 	return true
 }
 
-// sharers counts the tenants with a request inside, and this one. Callers hold mu.
-func (g *gate) sharers(tenant string) float64 {
-	n := len(g.tenants)
-	if g.tenants[tenant] == 0 {
-		n++
-	}
-	return float64(n)
-}
-
 // leave gives the place back and learns from how long it was taken.
 func (g *gate) leave(tenant string, arrived time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
-	took := now.Sub(arrived)
+	took := time.Since(arrived).Seconds()
 	switch {
 	case took <= g.target:
-		if float64(g.inside) >= g.limit/2 { // a limit that nobody reaches has proved nothing
+		if float64(g.inside) >= used*g.limit { // a limit that nobody reaches has proved nothing
 			g.limit += 1 / g.limit
 		}
 	case arrived.After(g.lowered): // else the request came in under an older limit, which is lowered already
-		g.limit = max(1, g.limit*max(0.5, float64(g.target)/float64(took)))
-		g.lowered = now
+		g.limit = max(1, g.limit*max(cut, g.target/took))
+		g.lowered = time.Now()
 	}
 	g.inside--
 	g.tenants[tenant]--
