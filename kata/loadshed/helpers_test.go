@@ -126,7 +126,11 @@ func (s *shop) run(t *step.T, all ...clients) []*loadgen.Report {
 	return reports
 }
 
-func (s *shop) alone(t *step.T, c clients) *loadgen.Report { return s.run(t, c)[0] }
+// alone is run for one kind.
+func (s *shop) alone(t *step.T, c clients) *loadgen.Report {
+	t.Helper()
+	return s.run(t, c)[0]
+}
 
 func (s *shop) send(c clients) loadgen.Send {
 	return func(ctx context.Context, n int) error {
