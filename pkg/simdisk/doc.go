@@ -133,7 +133,7 @@
 // The record grows with each operation and is never cut. A crash takes time in
 // proportion to it and to what the files hold, so an exploration takes the budget
 // times that: 100 appends of 200 bytes, each with a sync, take 0.3 s at the default budget,
-// 1,000 take 1 s, and 10,000 take 8 s (BenchmarkAppends).
+// 1,000 take 1.5 s, and 10,000 take 6 s (BenchmarkAppends).
 //
 // On Windows, [OS] cannot sync a folder.
 package simdisk
