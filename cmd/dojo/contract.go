@@ -15,11 +15,7 @@ type contractCommand struct {
 
 // Run lists the sentences of a kata's contract with what holds each.
 func (c contractCommand) Run(d *desk) error {
-	k, err := d.book.Kata(c.Kata)
-	if err != nil {
-		return err
-	}
-	mistakes, err := k.Mistakes()
+	k, mistakes, err := d.mistakes(c.Kata)
 	if err != nil {
 		return err
 	}

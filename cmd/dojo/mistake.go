@@ -89,17 +89,23 @@ func lowerFirst(text string) string {
 	return string(unicode.ToLower(first)) + text[size:]
 }
 
+// mistakes returns the kata of that name, with its mistakes.
+func (d *desk) mistakes(name string) (workbook.Kata, []workbook.Mistake, error) {
+	k, err := d.book.Kata(name)
+	if err != nil {
+		return workbook.Kata{}, nil, err
+	}
+	mistakes, err := k.Mistakes()
+	return k, mistakes, err
+}
+
 type listCommand struct {
 	Kata string `arg:"" help:"The kata."`
 }
 
 // Run lists the mistakes of a kata, those that tempt first.
 func (c listCommand) Run(d *desk) error {
-	k, err := d.book.Kata(c.Kata)
-	if err != nil {
-		return err
-	}
-	mistakes, err := k.Mistakes()
+	k, mistakes, err := d.mistakes(c.Kata)
 	if err != nil {
 		return err
 	}

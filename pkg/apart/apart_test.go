@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"slices"
@@ -196,8 +195,6 @@ var neutralities = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`\(\d+\.\d+s\)`), "(time)"},
-	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`(?s)goroutine \d+ \[running\]:.*?\n +again:`), "(the stack)\n    again:"},
 	{regexp.MustCompile(`(\w+\.go):\d+ *`), "$1:N "},
 	{regexp.MustCompile(`goroutine \d+`), "goroutine N"},
@@ -208,10 +205,7 @@ var neutralities = []struct {
 // output makes n runs of a program in a child process, and returns what it prints
 // without what differs from run to run.
 func output(name string, n int) string {
-	cmd := exec.Command(os.Args[0], "-test.v", "-test.timeout=60s", "-test.run=^TestProgram$", "-test.paniconexit0", fmt.Sprint("-test.count=", n))
-	cmd.Env = append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0")
-	out, _ := cmd.CombinedOutput() // a failure is what the text says
-	text := strings.ReplaceAll(string(out), "\r\n", "\n")
+	text := golden.Child([]string{programVar + "=" + name}, "-test.v", "-test.timeout=60s", "-test.run=^TestProgram$", fmt.Sprint("-test.count=", n))
 	for _, n := range neutralities {
 		text = n.pattern.ReplaceAllString(text, n.with)
 	}

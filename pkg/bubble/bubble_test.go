@@ -3,7 +3,6 @@ package bubble_test
 import (
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ const programVar = "BUBBLE_TEST_PROGRAM"
 // usualPace are the programs whose verdict needs the watcher to take its time.
 var usualPace = []string{"helped-from-outside", "helped-by-real-timer", "computes", "polls-for-ever", "slow-tickers"}
 
+// TestMain sets the pace at which a child process looks at its bubbles.
 func TestMain(m *testing.M) {
 	switch name := os.Getenv(programVar); {
 	case name == "" || slices.Contains(usualPace, name):
@@ -46,10 +46,8 @@ func TestPrograms(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(os.Args[0], "-test.v", "-test.timeout=20s", "-test.run=^(TestProgram|TestAfter)$", "-test.paniconexit0")
-			cmd.Env = append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0", "GOTRACEBACK=")
-			out, _ := cmd.CombinedOutput() // a failure is what the text says
-			golden.Check(t, name, neutral(name, string(out)))
+			out := golden.Child([]string{programVar + "=" + name, "GOTRACEBACK="}, "-test.v", "-test.timeout=20s", "-test.run=^(TestProgram|TestAfter)$")
+			golden.Check(t, name, neutral(name, out))
 		})
 	}
 }
@@ -60,10 +58,8 @@ var neutralities = []struct {
 }{
 	{regexp.MustCompile(`(?s)\ngoroutine \d+ \[running\]:.*`), ""}, // after a panic that ends the process
 	{regexp.MustCompile(`goroutine \d+`), "goroutine N"},
-	{regexp.MustCompile(`\(\d+\.\d+s\)`), "(time)"},
 	// What -trimpath and -cover add, and the width of a column that depends on it.
 	{regexp.MustCompile(`github\.com/backend-kata/dojo/pkg/bubble/`), ""},
-	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`(?m)^( +[\w/]+\.go:\d+) +`), "$1  "},
 	{regexp.MustCompile(`:\d+  bubble_test\.spin`), ":N  bubble_test.spin"}, // anywhere in its loop
 	{regexp.MustCompile(`(?m)( +\w+\.go):\d+  bubble_test\.poll$`), "$1:N  bubble_test.poll"},
@@ -75,7 +71,6 @@ var neutralities = []struct {
 
 // neutral takes out of a program's output what differs from run to run.
 func neutral(name, s string) string {
-	s = strings.ReplaceAll(s, "\r\n", "\n")
 	for _, n := range neutralities {
 		s = n.pattern.ReplaceAllString(s, n.with)
 	}

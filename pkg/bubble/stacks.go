@@ -2,7 +2,6 @@ package bubble
 
 import (
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,7 +87,8 @@ func (g *goroutine) parseFrames(text string) {
 			call = line
 			continue
 		}
-		f := parsePlace(place)
+		var f frame
+		f.file, f.line = stack.ParsePlace(place)
 		if by, ok := strings.CutPrefix(call, "created by "); ok {
 			f.fn, _, _ = strings.Cut(by, " in goroutine ")
 			g.creator = f
@@ -103,27 +103,8 @@ func (g *goroutine) parseFrames(text string) {
 	}
 }
 
-// parsePlace reads "/dir/file.go:12 +0x1d".
-func parsePlace(s string) frame {
-	if i := strings.LastIndex(s, " +0x"); i >= 0 {
-		s = s[:i]
-	}
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return frame{file: s}
-	}
-	line, _ := strconv.Atoi(s[i+1:])
-	return frame{file: s[:i], line: line}
-}
-
 // pkg returns the import path of the frame's function.
-func (f frame) pkg() string {
-	slash := strings.LastIndexByte(f.fn, '/') + 1
-	if dot := strings.IndexByte(f.fn[slash:], '.'); dot >= 0 {
-		return f.fn[:slash+dot]
-	}
-	return "" // a builtin such as panic
-}
+func (f frame) pkg() string { return stack.Package(f.fn) }
 
 // calls reports whether a function whose name starts with prefix is on the stack.
 func (g *goroutine) calls(prefix string) bool {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/backend-kata/dojo/pkg/interleave/internal/hook"
@@ -157,8 +156,8 @@ func userCalls(entry string) string {
 		} else if i := strings.LastIndexByte(call, '('); i > 0 {
 			function = call[:i]
 		}
-		file, line := parsePlace(place)
-		if isHidden(packageOf(function), file) {
+		file, line := stack.ParsePlace(place)
+		if isHidden(stack.Package(function), file) {
 			continue
 		}
 		if shown++; shown > maxCalls {
@@ -174,17 +173,6 @@ func userCalls(entry string) string {
 		fmt.Fprintf(&b, "    and %s\n", plural(shown-maxCalls, "more call"))
 	}
 	return b.String()
-}
-
-// parsePlace reads "\t/dir/hall.go:12 +0x1d".
-func parsePlace(text string) (file string, line int) {
-	text, _, _ = strings.Cut(strings.TrimSpace(text), " +0x")
-	i := strings.LastIndexByte(text, ':')
-	if i < 0 {
-		return text, 0
-	}
-	line, _ = strconv.Atoi(text[i+1:])
-	return text[:i], line
 }
 
 // shortPath writes a file as seen from the test's folder, if it is not far.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"slices"
@@ -64,8 +63,6 @@ var neutralities = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`\(\d+\.\d+s\)`), "(time)"},
-	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`github\.com/backend-kata/dojo/pkg/interleave/`), ""},
 	{regexp.MustCompile(`goroutine \d+ waits`), "goroutine N waits"},
 	{regexp.MustCompile(`init\.func\d+`), "init.funcN"},                                     // by place in programs
@@ -76,14 +73,10 @@ var neutralities = []struct {
 // output runs a program in a child process and returns what it prints, without
 // what differs from run to run.
 func output(name string, env ...string) string {
-	cmd := exec.Command(os.Args[0], "-test.timeout=60s", "-test.run=^TestProgram$", "-test.paniconexit0")
-	cmd.Env = append(append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0"), env...)
-	out, _ := cmd.CombinedOutput() // a failure is what the text says
-	return neutral(string(out))
+	return neutral(golden.Child(append(env, programVar+"="+name), "-test.timeout=60s", "-test.run=^TestProgram$"))
 }
 
 func neutral(text string) string {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
 	for _, n := range neutralities {
 		text = n.pattern.ReplaceAllString(text, n.with)
 	}

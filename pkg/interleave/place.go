@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 // calls are those that led to a point in package sync, innermost first: enough of them
@@ -38,7 +40,7 @@ func (p *parking) String() string {
 	for dir := filepath.Dir(user.File); more && isMirror(user, dir); user, more = frames.Next() {
 		through = user.Function
 	}
-	if isHidden(packageOf(user.Function), user.File) {
+	if isHidden(stack.Package(user.Function), user.File) {
 		return what // a method value, which package bubble calls
 	}
 	if strings.HasSuffix(through, "Cond).Wait") && what != "Wait" {
@@ -53,7 +55,7 @@ func (p *parking) String() string {
 // isMirror reports whether a call is of package sync, of the one that stands in for it,
 // or of a generic function of that, which is compiled into the user's package.
 func isMirror(f runtime.Frame, dir string) bool {
-	return packageOf(f.Function) == "sync" || filepath.Dir(f.File) == dir && !strings.HasSuffix(f.File, "_test.go")
+	return stack.Package(f.Function) == "sync" || filepath.Dir(f.File) == dir && !strings.HasSuffix(f.File, "_test.go")
 }
 
 // operand returns the variable or field that a line of source calls the function on,
@@ -128,15 +130,6 @@ var goroot = func() string {
 	dir, _, _ := strings.Cut(file, "runtime/mgc.go")
 	return dir
 }()
-
-// packageOf returns the import path of a function, and "" for one such as panic.
-func packageOf(function string) string {
-	slash := strings.LastIndexByte(function, '/') + 1
-	if dot := strings.IndexByte(function[slash:], '.'); dot >= 0 {
-		return function[:slash+dot]
-	}
-	return ""
-}
 
 // isHidden reports whether a call is of the standard library or of what runs the test.
 func isHidden(pkg, file string) bool {

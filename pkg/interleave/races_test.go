@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -528,8 +527,5 @@ func TestRaceStory(t *testing.T) {
 
 // runs makes n runs of a program in one process.
 func runs(name string, n int) string {
-	cmd := exec.Command(os.Args[0], "-test.timeout=60s", "-test.run=^TestRace$", "-test.paniconexit0", fmt.Sprint("-test.count=", n))
-	cmd.Env = append(os.Environ(), raceVar+"="+name, "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0")
-	out, _ := cmd.CombinedOutput() // a failure is what the text says
-	return neutral(string(out))
+	return neutral(golden.Child([]string{raceVar + "=" + name}, "-test.timeout=60s", "-test.run=^TestRace$", fmt.Sprint("-test.count=", n)))
 }

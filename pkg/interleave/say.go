@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 // say logs a text as if from a place of the test. In a deferred function, after a
@@ -35,7 +37,7 @@ func userPlaces() (places []string) {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if f.Function != "" && !isHidden(packageOf(f.Function), f.File) {
+		if f.Function != "" && !isHidden(stack.Package(f.Function), f.File) {
 			places = append(places, fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line))
 		}
 		if !more {

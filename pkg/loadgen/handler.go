@@ -7,10 +7,10 @@ import (
 	"math"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/backend-kata/dojo/pkg/internal/stack"
 )
 
 // Handler sends requests straight to a handler, without a network. The request
@@ -57,21 +57,11 @@ func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 
 // panicPlace says where the panic that is being recovered began.
 func panicPlace() string {
-	var pcs [32]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	panicking := false
-	for {
-		f, more := frames.Next()
-		switch {
-		case f.Function == "runtime.gopanic":
-			panicking = true
-		case panicking && !strings.HasPrefix(f.Function, "runtime."):
-			return fmt.Sprintf(" (at %s:%d)", filepath.Base(f.File), f.Line)
-		}
-		if !more {
-			return ""
-		}
+	calls := stack.Panic()
+	if len(calls) == 0 {
+		return ""
 	}
+	return fmt.Sprintf(" (at %s:%d)", filepath.Base(calls[0].File), calls[0].Line)
 }
 
 // Answer says what an HTTP answer means to load: the status 429 or 503 is a

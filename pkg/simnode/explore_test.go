@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -277,8 +276,6 @@ var neutralities = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`\(\d+\.\d+s\)`), "(time)"},
-	{regexp.MustCompile(`(?m)^(coverage: .*|warning: GOCOVERDIR .*)\n`), ""},
 	{regexp.MustCompile(`goroutine \d+`), "goroutine N"},
 	{regexp.MustCompile(`synctest bubble \d+`), "synctest bubble N"},
 	{regexp.MustCompile(`(\w+\.go):\d+ *`), "$1:N "},
@@ -289,10 +286,7 @@ var neutralities = []struct {
 // output runs a program in a child process and returns what it prints, without what
 // differs from run to run.
 func output(name string, env ...string) string {
-	cmd := exec.Command(os.Args[0], "-test.timeout=5m", "-test.run=^TestProgram$", "-test.paniconexit0")
-	cmd.Env = append(append(os.Environ(), programVar+"="+name, "GORACE=atexit_sleep_ms=0 suppress_equal_stacks=0"), env...)
-	out, _ := cmd.CombinedOutput() // a failure is what the text says
-	text := strings.ReplaceAll(string(out), "\r\n", "\n")
+	text := golden.Child(append(env, programVar+"="+name), "-test.timeout=5m", "-test.run=^TestProgram$")
 	for _, n := range neutralities {
 		text = n.pattern.ReplaceAllString(text, n.with)
 	}

@@ -92,9 +92,8 @@ func (n *Node) judge(l *life, ctx context.Context, err error) {
 
 // Crash stops the node, all of it at once. The fault is what the others notice, see
 // [simnet.Host.Crash], and the number what survives on the disk of that in doubt,
-// see [simdisk.Disk.Crash]. The context of its program ends. Its goroutines stop when
-// they next ask the disk or the network for something, and are no leak. Crash
-// returns what is left, or nil if the node is down already.
+// see [simdisk.Disk.Crash]. The context of its program ends. Its goroutines end as
+// [simdisk.Disk.Crash] and [simnet.Host.Crash] say, and are no leak. Crash returns what is left, or nil if the node is down already.
 func (n *Node) Crash(f simnet.Fault, number int) *simdisk.Crash {
 	n.mu.Lock()
 	l := n.now
@@ -128,8 +127,7 @@ func (n *Node) Restart() {
 	n.run(last.host.Restart(), last.crash.Disk, "starts again")
 }
 
-// stop ends the program in an orderly way, and lets those go who wait in lives
-// that were cut off.
+// stop ends the program in an orderly way.
 func (n *Node) stop() {
 	n.cluster.t.Helper()
 	n.mu.Lock()
