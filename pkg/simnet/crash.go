@@ -78,20 +78,22 @@ type power struct {
 	dead  *lives.Dead // not nil once it has
 }
 
+// state takes no lock, since it is asked with that of the network held and with the
+// host's own.
 func (h *Host) state() power {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.power
+	if p := h.power.Load(); p != nil {
+		return *p
+	}
+	return power{}
 }
 
 // goDown reports false if the host is down already.
 func (h *Host) goDown(f Fault) (listeners []*Listener, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.power.dead != nil {
+	if !h.power.CompareAndSwap(nil, &power{fault: f, dead: &lives.Dead{}}) {
 		return nil, false
 	}
-	h.power = power{fault: f, dead: &lives.Dead{}}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	listeners, h.listeners = h.listeners, nil
 	return listeners, true
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -22,7 +23,8 @@ type Host struct {
 
 	mu        sync.Mutex
 	listeners []*Listener
-	power     power
+
+	power atomic.Pointer[power] // nil while it runs
 }
 
 // Host returns the host of that name, and makes it if there is none. A name that
