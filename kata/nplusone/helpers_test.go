@@ -1,10 +1,14 @@
 package nplusone_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing/synctest"
@@ -83,10 +87,12 @@ func (s shop) ask(t *step.T, ids []int64, with nplusone.With, want func(id int) 
 	t.Helper()
 	var got []*nplusone.Order
 	var err error
-	rec := s.probe.Record(func() { got, err = s.Orders(t.Context(), ids, with) })
+	asked := slices.Clone(ids)
+	rec := s.probe.Record(func() { got, err = s.Orders(t.Context(), asked, with) })
 	step.Expect(t, err == nil, "Orders should read %d orders with %s, where a statement may have %d parameters; it failed: %v%s",
 		len(ids), named(with), s.MaxParameters, err, story(rec))
 	step.Expect(t, len(got) == len(ids), "Orders should return an entry for each of %d ids; it returned %d%s", len(ids), len(got), story(rec))
+	step.Equal(t, ids, asked, "The list of ids stays as it is.")
 	for i, id := range ids {
 		w, g := text(want(int(id))), text(got[i])
 		if w != g { // the list of statements is long, and is written for a failure only
@@ -94,8 +100,7 @@ func (s shop) ask(t *step.T, ids []int64, with nplusone.With, want func(id int) 
 		}
 	}
 	if len(rec.Statements) > 0 {
-		says(t, rec.CheckRowsClosed(), "Orders has returned")
-		says(t, rec.CheckConnsReturned(), "Orders has returned")
+		closed(t, rec, "Orders has returned")
 	}
 	return rec
 }
@@ -106,25 +111,23 @@ func says(t *step.T, err error, format string, args ...any) {
 	step.Expect(t, err == nil, "%s: %v", fmt.Sprintf(format, args...), err)
 }
 
+// closed expects that Orders left nothing open.
+func closed(t *step.T, rec *sqlprobe.Recording, format string, args ...any) {
+	t.Helper()
+	says(t, rec.CheckRowsClosed(), format, args...)
+	says(t, rec.CheckConnsReturned(), format, args...)
+}
+
 func story(rec *sqlprobe.Recording) string { return "\n\nthe statements:\n" + rec.String() }
 
 func named(with nplusone.With) string {
-	text := ""
-	for _, part := range []struct {
-		on   bool
-		name string
-	}{{with.Lines, "lines"}, {with.Products, "products"}, {with.Payments, "payments"}} {
-		if part.on && text != "" {
-			text += ", "
-		}
-		if part.on {
-			text += part.name
+	var parts []string
+	for i, on := range []bool{with.Lines, with.Products, with.Payments} {
+		if on {
+			parts = append(parts, []string{"lines", "products", "payments"}[i])
 		}
 	}
-	if text == "" {
-		return "nothing along"
-	}
-	return text
+	return cmp.Or(strings.Join(parts, ", "), "nothing along")
 }
 
 // text writes an order so that two that are alike have the same, and at most eight parts of each kind.
@@ -154,6 +157,8 @@ func span(first, last int) []int64 {
 }
 
 const window = 10 * time.Millisecond // of every loader here
+
+var errBroken = errors.New("the database is away")
 
 // A counter is a Fetch: it asks the database for the names of products, and keeps a record.
 type counter struct {
@@ -190,7 +195,8 @@ func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, err
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.DB.QueryContext(ctx, "SELECT id, name FROM products WHERE id IN (SELECT value FROM json_each(?))", list(ids))
+	list, _ := json.Marshal(ids)
+	rows, err := c.DB.QueryContext(ctx, "SELECT id, name FROM products WHERE id IN (SELECT value FROM json_each(?))", string(list))
 	if err != nil {
 		return nil, err
 	}
@@ -205,17 +211,6 @@ func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, err
 		names[id] = name
 	}
 	return names, rows.Err()
-}
-
-func list(ids []int64) string {
-	s := "["
-	for i, id := range ids {
-		if i > 0 {
-			s += ","
-		}
-		s += fmt.Sprint(id)
-	}
-	return s + "]"
 }
 
 // seen returns the calls of Fetch so far, once all is quiet.
@@ -269,11 +264,11 @@ func start(t *step.T, l *nplusone.Loader[int64, string], ctx context.Context, ke
 	}), key}
 }
 
-// startAll starts one load after the other, so that they come in this order.
+// startAll starts one load after the other, so that they come in this order. Their context never ends.
 func startAll(t *step.T, l *nplusone.Loader[int64, string], keys ...int64) []load {
 	var loads []load
 	for _, key := range keys {
-		loads = append(loads, start(t, l, t.Context(), key))
+		loads = append(loads, start(t, l, context.WithoutCancel(t.Context()), key))
 	}
 	return loads
 }
@@ -286,3 +281,20 @@ func names(t *step.T, loads ...load) {
 		step.Equal(t, fmt.Sprintf("product %d", d.key), d.Result().name, "Load(%d) returns its own product's name.", d.key)
 	}
 }
+
+// givesUp expects that a load whose context has ended has returned, with the context's error.
+func givesUp(t *step.T, d load, what string) {
+	t.Helper()
+	step.Expect(t, !d.Waits(), "%s, and should return at once.", what)
+	step.Equal(t, context.DeadlineExceeded, d.Result().err, "%s, and returns its context's error.", what)
+}
+
+func sizes(batches [][]int64) []int {
+	var n []int
+	for _, b := range batches {
+		n = append(n, len(b))
+	}
+	return n
+}
+
+func sorted(keys []int64) []int64 { return slices.Sorted(slices.Values(keys)) }
