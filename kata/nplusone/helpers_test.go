@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -188,8 +187,8 @@ func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, err
 	if time.Sleep(takes); err != nil { // a driver may be late to look at its context
 		return nil, err
 	}
-	list, _ := json.Marshal(ids)
-	rows, err := c.DB.QueryContext(ctx, "SELECT id, name FROM products WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	list := strings.ReplaceAll(fmt.Sprint(ids), " ", ",") // [1,2,3]
+	rows, err := c.DB.QueryContext(ctx, "SELECT id, name FROM products WHERE id IN (SELECT value FROM json_each(?))", list)
 	if err != nil {
 		return nil, err
 	}

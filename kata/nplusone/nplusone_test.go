@@ -166,7 +166,7 @@ func TestManyKeys(t *testing.T) {
 	})
 }
 
-// Two collections of one order do not multiply: the work follows the sum of lines and payments, not the product.
+// Two collections of one order do not multiply: the work follows the sum of the lines and payments that are asked for.
 func TestTwoCollections(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		with := nplusone.With{Lines: true, Products: true, Payments: true}
@@ -544,7 +544,7 @@ func TestFurtherAtOnce(t *testing.T) {
 	}
 }
 
-// An error of the database is returned, whichever statement fails, and nothing stays open.
+// An error of the database, of a row or of the context is returned, whichever statement it comes from, and nothing stays open.
 func TestFurtherErrors(t *testing.T) {
 	step.Bubble(t, func(t *step.T) { // a goroutine left over would fail it
 		s := many(t, 10, 30, 2, 2, 50)
