@@ -21,11 +21,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/simnet"
 )
 
-const (
-	us      = time.Microsecond
-	ms      = time.Millisecond
-	latency = ms // of every link, one way
-)
+const us, ms, latency = time.Microsecond, time.Millisecond, time.Millisecond // latency is that of every link, one way
 
 // A reply is how a service answers one request.
 type reply struct {
@@ -140,8 +136,7 @@ func (s *shop) answers(name string, replies ...reply) {
 func (s *shop) givenUp(name, why string) {
 	s.t.Helper()
 	time.Sleep(2 * latency) // it is heard of a little later
-	underWay := s.services[name].underWay.Load()
-	step.Equal(s.t, 0, underWay, "%s, so requests to %s should be given up. Still under way there:", why, name)
+	step.Equal(s.t, 0, s.services[name].underWay.Load(), "%s, so requests to %s should be given up. Still under way there:", why, name)
 }
 
 // A recorder notes what passes the client.
@@ -167,12 +162,12 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q.ended = time.Since(r.start)
-	outcome := fmt.Sprint(err)
-	if err == nil {
-		outcome = resp.Status
+	if err != nil {
+		r.t.Tell("%s%s, after %v: %v", q.host, q.path, q.ended-q.sent, err)
+		return nil, fmt.Errorf("recorded: %w", err)
 	}
-	r.t.Tell("%s%s, after %v: %s", q.host, q.path, q.ended-q.sent, outcome)
-	return resp, err
+	r.t.Tell("%s%s, after %v: %s", q.host, q.path, q.ended-q.sent, resp.Status)
+	return resp, nil
 }
 
 // requests returns what was sent to a host.
@@ -208,8 +203,8 @@ var productPage = []partialfailure.Part{
 	{Name: "reviews", URL: "http://reviews/7"},
 }
 
-func part(host string) []partialfailure.Part {
-	return []partialfailure.Part{{Name: host, URL: "http://" + host + "/7"}}
+func part(name string) []partialfailure.Part {
+	return []partialfailure.Part{{Name: name, URL: "http://" + name + "/7"}}
 }
 
 // A result is what a call of Page came to.
@@ -274,6 +269,11 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: d(r), Header: http.Header{}, Body: body}, nil
 }
 
+// A foreign context is not of package context, which starts a goroutine for each one that is made of it and not cancelled.
+type foreign struct{ context.Context }
+
+func (foreign) Done() <-chan struct{} { return make(chan struct{}) }
+
 // pairs calls Page twice, so that the race detector sees what the two share. It ends its step.
 func pairs(t *testing.T, configure func(cfg *partialfailure.Config)) {
 	cfg := config()
@@ -284,8 +284,8 @@ func pairs(t *testing.T, configure func(cfg *partialfailure.Config)) {
 	})}
 	page := func(path string) apart.Call[*partialfailure.Composer] {
 		return apart.Call[*partialfailure.Composer]{Name: "Page of " + path, Do: func(c *partialfailure.Composer) {
-			// t.Context() has a lock, which would order the calls.
-			_, _ = c.Page(context.Background(), []partialfailure.Part{{Name: "part", URL: "http://" + path}})
+			parts := []partialfailure.Part{{Name: "part", URL: "http://" + path}}
+			_, _ = c.Page(context.Background(), parts) // t.Context() has a lock, which would order the calls
 		}}
 	}
 	step.Bubble(t, func(t *step.T) {
