@@ -181,7 +181,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{"POST", reply{status: 503}, 0, 1, "POST is not idempotent, and nobody knows what the service did"},
 		{"PATCH", reply{status: 502}, 0, 1, "PATCH is not idempotent"},
 		{"GET", hangs, 0, 2, "the attempt ran out of time, and GET is safe"},
-		{"GET", reply{breaks: true}, 0, 2, "the answer broke off, and GET is safe"},
+		{"GET", reply{status: 404, breaks: true}, 0, 2, "the answer broke off, and GET is safe"},
 		{"POST", hangs, 0, 1, "the attempt ran out of time, and the service may have done it"},
 		{"POST", reply{breaks: true}, 0, 1, "the answer broke off, and the service has done it"},
 		{"GET", reply{}, simnet.Reset, 2, "the connection was reset, and GET is safe"},
@@ -219,7 +219,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 	for _, replies := range [][]reply{
 		{{status: 503}, {status: 502}, {status: 429}, {}}, // and MaxAttempts is 3
-		{{breaks: true}, {status: 404}, {}},
+		{{status: 404, breaks: true}, {status: 404}, {}},
 		{{status: 503}, {status: 502}, {breaks: true}, {}},
 	} {
 		inShop(t, func(t *step.T, s *shop) {
@@ -273,26 +273,26 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 			}
 		})
 	}
+	const own = 1200 * ms                               // what Rand says
 	date := time.Date(2000, 1, 1, 0, 0, 4, 0, time.UTC) // four seconds after a bubble begins
 	for _, tt := range []struct {
 		status      int
 		retryAfter  string
 		least, most time.Duration // of the pause; zero if there is no time for one
 	}{
-		{503, "2", 2 * time.Second, 3100 * ms},
-		{429, "2", 2 * time.Second, 3100 * ms}, {502, "2", 2 * time.Second, 3100 * ms}, {504, "2", 2 * time.Second, 3100 * ms},
-		{503, date.Format(http.TimeFormat), 3996 * ms, 5100 * ms}, {503, date.Format(time.ANSIC), 3996 * ms, 5100 * ms},
-		{503, date.Format("Monday, 02-Jan-06 15:04:05 GMT"), 3996 * ms, 5100 * ms}, // RFC 850
-		{503, date.Add(-time.Hour).Format(http.TimeFormat), 50 * ms, 1100 * ms}, {503, "0", 50 * ms, 1100 * ms},
+		{429, "2", 2 * time.Second, 4200 * ms}, {502, "2", 2 * time.Second, 4200 * ms}, {504, "2", 2 * time.Second, 4200 * ms},
+		{503, date.Format(http.TimeFormat), 3996 * ms, 6200 * ms}, {503, date.Format(time.ANSIC), 3996 * ms, 6200 * ms},
+		{503, date.Format("Monday, 02-Jan-06 15:04:05 GMT"), 3996 * ms, 6200 * ms}, // RFC 850
+		{503, "1", own, 3200 * ms}, {503, "0", own, 2200 * ms}, {503, date.Add(-time.Hour).Format(http.TimeFormat), own, 2200 * ms},
 		{503, "20", 0, 0}, {503, "10", 0, 0}, // the page has just 10 s left
 		// As many seconds as a Duration holds, one more, more than an integer holds, and a date as far away:
-		{503, "9223372036", 0, 0}, {503, "9223372037", 0, 0}, {503, "99999999999999999999", 0, 0},
-		{503, "Fri, 31 Dec 9999 23:59:59 GMT", 0, 0},
+		{503, "9223372036", 0, 0}, {503, "9223372037", 0, 0}, {503, "99999999999999999999", 0, 0}, {503, "Fri, 31 Dec 9999 23:59:59 GMT", 0, 0},
 		// Neither a number nor a date, so it is ignored:
-		{503, "soon", 50 * ms, 50 * ms}, {503, "-5", 50 * ms, 50 * ms}, {503, "+5", 50 * ms, 50 * ms}, {503, "1.5", 50 * ms, 50 * ms},
+		{503, "soon", own, own}, {503, "-5", own, own}, {503, "+5", own, own}, {503, "1.5", own, own}, {503, "0x5", own, own},
 	} {
 		inShop(t, func(t *step.T, s *shop) {
 			s.Timeout, s.MaxAttempts = 10*time.Second+4*latency, 3 // a first answer takes 4 latencies
+			s.BackoffBase, s.BackoffCap = 2*own, time.Minute
 			s.answers("stock", reply{status: tt.status, retryAfter: tt.retryAfter}, reply{status: 503}, reply{})
 			got := s.get(part("stock"))
 			_, pauses := s.record("stock")
@@ -306,19 +306,20 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 			step.Equal(t, 2, len(pauses), "Answers of %d and 503 may be better next time. Further attempts:", tt.status)
 			step.Expect(t, tt.least <= pauses[0] && pauses[0] <= tt.most,
 				"Retry-After is %q. The pause should be %v at least and %v at most. It was %v.", tt.retryAfter, tt.least, tt.most, pauses[0])
-			step.Equal(t, 100*ms, pauses[1], "The second answer asks for nothing. The second pause:")
+			step.Equal(t, 2*own, pauses[1], "The second answer asks for nothing. The second pause:")
 		})
 	}
 	inShop(t, func(t *step.T, s *shop) {
-		s.Timeout, s.MaxAttempts = time.Minute, 2
-		s.answers("stock", reply{status: 503, retryAfter: "30"})
+		s.Timeout, s.MaxAttempts, s.RetryFloor = time.Minute, 2, 1
+		s.answers("stock", reply{status: 503, retryAfter: "30"}, reply{status: 503}, reply{})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Second, cancel)
 		got := s.getFor(ctx, part("stock"))
 		step.Equal(t, context.Canceled, got.err, "The caller is gone in the middle of a pause, so Page should say so.")
 		step.Equal(t, 10*time.Second, got.took, "The caller is gone in the middle of a pause, so Page should return at once, after:")
+		s.whole(part("stock"), "RetryFloor is 1, and the retry that the caller did not wait for does not count")
 		time.Sleep(time.Minute)
-		step.Equal(t, 1, len(s.sent), "Page has returned, so nothing of it goes on. Requests:")
+		step.Equal(t, 1+2, len(s.sent), "The page of the caller that is gone has returned, so nothing of it goes on. Requests:")
 	})
 }
 
@@ -419,8 +420,6 @@ func TestPartitionAndHeal(t *testing.T) {
 		time.Sleep(time.Second)
 		s.whole(productPage, "The network has healed")
 	})
-
-	// Answers that are not used are read to their end, so one connection serves for all.
 	inShop(t, func(t *step.T, s *shop) {
 		s.MaxAttempts = 3
 		long := strings.Repeat("sorry ", 10_000)
@@ -451,9 +450,9 @@ func TestFurtherHedging(t *testing.T) {
 		{"GET", []reply{{takes: 40 * ms}}, one, 40 * ms, 0, "the answer comes within the 50 ms"},
 		{"GET", []reply{hangs, {}}, two, 50 * ms, 0, "the second request is answered at once"},
 		{"PUT", []reply{endless, {}}, two, 50 * ms, 0, "the first answer does not end, and the second is there at once"},
-		{"GET", []reply{slow, hangs}, two, 200 * ms, 0, "the second request hangs, and the first is answered"},
-		{"GET", []reply{slow, {status: 500}}, two, 200 * ms, 0, "the second request fails, and the first is answered"},
-		{"GET", []reply{bad, slow}, two, 250 * ms, 0, "the first request fails, and the second is answered"},
+		{"DELETE", []reply{slow, hangs}, two, 200 * ms, 0, "the second request hangs, and the first is answered"},
+		{"OPTIONS", []reply{slow, {status: 500}}, two, 200 * ms, 0, "the second request fails, and the first is answered"},
+		{"TRACE", []reply{bad, slow}, two, 250 * ms, 0, "the first request fails, and the second is answered"},
 		{"GET", []reply{hangs, {takes: 280 * ms}}, two, 330 * ms, 0, "the second request has an AttemptTimeout of its own"},
 		{"GET", []reply{none, {status: 503}}, two, 200 * ms, 404, "both fail, the later one with a 404, which is final"},
 		{"GET", []reply{bad, none}, two, 250 * ms, 404, "both fail, the later one, which is the hedge, with a 404"},
