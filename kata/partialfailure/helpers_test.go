@@ -270,7 +270,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // A foreign context is not of package context, which starts a goroutine for each one that is made of it and not cancelled.
-type foreign struct{ context.Context }
+type foreign struct{ context.Context } //nolint:containedctx // it is one
 
 func (foreign) Done() <-chan struct{} { return make(chan struct{}) }
 

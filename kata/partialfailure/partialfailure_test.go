@@ -273,41 +273,42 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 			}
 		})
 	}
-	const own = 1200 * ms                               // what Rand says
-	date := time.Date(2000, 1, 1, 0, 0, 4, 0, time.UTC) // four seconds after a bubble begins
+	const own, rfc850 = 1200 * ms, "Monday, 02-Jan-06 15:04:05 GMT" // own is what Rand says
+	date := time.Date(2000, 1, 1, 0, 0, 4, 0, time.UTC)             // four seconds after a bubble begins
 	for _, tt := range []struct {
-		status      int
-		retryAfter  string
+		retryAfter  []string
 		least, most time.Duration // of the pause; zero if there is no time for one
 	}{
-		{429, "2", 2 * time.Second, 4200 * ms}, {502, "2", 2 * time.Second, 4200 * ms}, {504, "2", 2 * time.Second, 4200 * ms},
-		{503, date.Format(http.TimeFormat), 3996 * ms, 6200 * ms}, {503, date.Format(time.ANSIC), 3996 * ms, 6200 * ms},
-		{503, date.Format("Monday, 02-Jan-06 15:04:05 GMT"), 3996 * ms, 6200 * ms}, // RFC 850
-		{503, "1", own, 3200 * ms}, {503, "0", own, 2200 * ms}, {503, date.Add(-time.Hour).Format(http.TimeFormat), own, 2200 * ms},
-		{503, "20", 0, 0}, {503, "10", 0, 0}, // the page has just 10 s left
+		{[]string{"2", "2", "2", "2"}, 2 * time.Second, 4200 * ms},
+		{[]string{date.Format(http.TimeFormat), date.Format(time.ANSIC), date.Format(rfc850)}, 3996 * ms, 6200 * ms},
+		{[]string{"1"}, own, 3200 * ms},
+		{[]string{"0", date.Add(-time.Hour).Format(http.TimeFormat)}, own, 2200 * ms},
+		{[]string{"20", "10"}, 0, 0}, // the page has just 10 s left
 		// As many seconds as a Duration holds, one more, more than an integer holds, and a date as far away:
-		{503, "9223372036", 0, 0}, {503, "9223372037", 0, 0}, {503, "99999999999999999999", 0, 0}, {503, "Fri, 31 Dec 9999 23:59:59 GMT", 0, 0},
-		// Neither a number nor a date, so it is ignored:
-		{503, "soon", own, own}, {503, "-5", own, own}, {503, "+5", own, own}, {503, "1.5", own, own}, {503, "0x5", own, own},
+		{[]string{"9223372036", "9223372037", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"}, 0, 0},
+		{[]string{"soon", "-5", "+5", "1.5", "0x5"}, own, own}, // neither a number nor a date, so it is ignored
 	} {
-		inShop(t, func(t *step.T, s *shop) {
-			s.Timeout, s.MaxAttempts = 10*time.Second+4*latency, 3 // a first answer takes 4 latencies
-			s.BackoffBase, s.BackoffCap = 2*own, time.Minute
-			s.answers("stock", reply{status: tt.status, retryAfter: tt.retryAfter}, reply{status: 503}, reply{})
-			got := s.get(part("stock"))
-			_, pauses := s.record("stock")
-			if tt.least == 0 {
-				step.Equal(t, 0, len(pauses), "Retry-After is %q, and the page has no time for it. Further attempts:", tt.retryAfter)
-				failed := s.missing(got, "stock", "the service answered 503")
-				step.Equal(t, 1, failed.Attempts, "Attempts is how many there were.")
-				step.Equal(t, 4*latency, got.took, "Retry-After is %q, so the part should fail at once. Page takes:", tt.retryAfter)
-				return
-			}
-			step.Equal(t, 2, len(pauses), "Answers of %d and 503 may be better next time. Further attempts:", tt.status)
-			step.Expect(t, tt.least <= pauses[0] && pauses[0] <= tt.most,
-				"Retry-After is %q. The pause should be %v at least and %v at most. It was %v.", tt.retryAfter, tt.least, tt.most, pauses[0])
-			step.Equal(t, 2*own, pauses[1], "The second answer asks for nothing. The second pause:")
-		})
+		for i, retryAfter := range tt.retryAfter {
+			status := []int{503, 429, 502, 504}[i%4]
+			inShop(t, func(t *step.T, s *shop) {
+				s.Timeout, s.MaxAttempts = 10*time.Second+4*latency, 3 // a first answer takes 4 latencies
+				s.BackoffBase, s.BackoffCap = 2*own, time.Minute
+				s.answers("stock", reply{status: status, retryAfter: retryAfter}, reply{status: 503}, reply{})
+				got := s.get(part("stock"))
+				_, pauses := s.record("stock")
+				if tt.least == 0 {
+					step.Equal(t, 0, len(pauses), "Retry-After is %q, and the page has no time for it. Further attempts:", retryAfter)
+					failed := s.missing(got, "stock", fmt.Sprint("the service answered ", status))
+					step.Equal(t, 1, failed.Attempts, "Attempts is how many there were.")
+					step.Equal(t, 4*latency, got.took, "Retry-After is %q, so the part should fail at once. Page takes:", retryAfter)
+					return
+				}
+				step.Equal(t, 2, len(pauses), "Answers of %d and 503 may be better next time. Further attempts:", status)
+				step.Expect(t, tt.least <= pauses[0] && pauses[0] <= tt.most,
+					"Retry-After is %q. The pause should be %v at least and %v at most. It was %v.", retryAfter, tt.least, tt.most, pauses[0])
+				step.Equal(t, 2*own, pauses[1], "The second answer asks for nothing. The second pause:")
+			})
+		}
 	}
 	inShop(t, func(t *step.T, s *shop) {
 		s.Timeout, s.MaxAttempts, s.RetryFloor = time.Minute, 2, 1
