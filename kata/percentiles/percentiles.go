@@ -23,14 +23,12 @@ var (
 	ErrFormat   = errors.New("these bytes are no histogram")
 )
 
-// Quantile returns the q-quantile of the values by nearest rank: the smallest of them that has a share of at least q of
-// all values at or below it. The values may be in any order and are not changed.
+// Quantile returns the q-quantile of the values by nearest rank.
 func Quantile(values []time.Duration, q float64) (time.Duration, error) {
 	return 0, nil
 }
 
-// A Histogram counts latencies in bounded memory and tells their quantiles with an error of at most 1 % from 1 µs to
-// 1 h. It is safe for concurrent use, and keeps nothing running.
+// A Histogram counts latencies in bounded memory and tells their quantiles.
 type Histogram struct {
 	mu sync.Mutex // yours to use or to replace
 }
@@ -40,25 +38,22 @@ func NewHistogram() *Histogram {
 	return &Histogram{}
 }
 
-// Record counts one latency. A negative one is refused with ErrValue.
+// Record counts one latency.
 func (h *Histogram) Record(d time.Duration) error {
 	return nil
 }
 
-// RecordSeconds counts one latency in seconds. NaN and what is negative are refused with ErrValue; what is too long for
-// a Duration counts as the longest Duration.
+// RecordSeconds counts one latency in seconds.
 func (h *Histogram) RecordSeconds(s float64) error {
 	return nil
 }
 
-// RecordCorrected counts one latency d as a client measures it that means to send a request every interval, but waits
-// for each answer before it sends the next. For the requests that it should have sent meanwhile it also counts
-// d-interval, d-2*interval and so on, down to the last that is not shorter than the interval: all of them, or none.
+// RecordCorrected counts a latency, and those of the requests that were due every interval and not sent meanwhile.
 func (h *Histogram) RecordCorrected(d, interval time.Duration) error {
 	return nil
 }
 
-// Quantile returns the q-quantile of the values recorded so far. For 0 and 1 it is exact.
+// Quantile returns the q-quantile of the values recorded so far.
 func (h *Histogram) Quantile(q float64) (time.Duration, error) {
 	return 0, nil
 }
@@ -68,34 +63,32 @@ func (h *Histogram) Count() uint64 {
 	return 0
 }
 
-// Min returns the smallest value exactly, or 0 if there is none.
+// Min returns the smallest value.
 func (h *Histogram) Min() time.Duration {
 	return 0
 }
 
-// Max returns the largest value exactly, or 0 if there is none.
+// Max returns the largest value.
 func (h *Histogram) Max() time.Duration {
 	return 0
 }
 
-// Merge adds all values of other, which stays as it is and may be h itself.
+// Merge adds all values of other.
 func (h *Histogram) Merge(other *Histogram) error {
 	return nil
 }
 
-// MarshalBinary returns the histogram as bytes for UnmarshalBinary, which are the caller's.
+// MarshalBinary returns the histogram as bytes.
 func (h *Histogram) MarshalBinary() ([]byte, error) {
 	return nil, nil
 }
 
-// UnmarshalBinary makes h the histogram that MarshalBinary wrote. Other bytes are refused with ErrFormat, and h stays
-// as it was. It does not keep the bytes.
+// UnmarshalBinary makes h the histogram that MarshalBinary wrote.
 func (h *Histogram) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// A Window keeps the latencies of the last while. It is safe for concurrent use, goes by [time.Now], and keeps nothing
-// running.
+// A Window keeps the latencies of the last while.
 type Window struct {
 	_ struct{} // the fields are yours
 }
@@ -105,25 +98,22 @@ func NewWindow(span time.Duration, steps int) *Window {
 	return &Window{}
 }
 
-// Record counts one latency now, as [Histogram.Record] does.
+// Record counts one latency now.
 func (w *Window) Record(d time.Duration) error {
 	return nil
 }
 
-// Snapshot returns a histogram of its own with the values that are now in the window.
+// Snapshot returns the values that are now in the window.
 func (w *Window) Snapshot() *Histogram {
 	return NewHistogram()
 }
 
-// Pace makes n calls, one after the other. The first is due at once and each further one an interval after the one
-// before was due. A call begins when it is due, or as soon as the one before has returned if that is later. Once a call
-// has returned, Pace records how long ago it was due, and ends at the first error of h.
+// Pace makes n calls, one due every interval, and records how long after it was due each of them returned.
 func Pace(h *Histogram, n int, interval time.Duration, call func()) error {
 	return nil
 }
 
-// SlowChance returns how likely it is that at least one of so many independent calls takes longer than the q-quantile
-// of one call.
+// SlowChance returns how likely at least one of so many calls is slow, where a share q is fast.
 func SlowChance(q float64, calls int) float64 {
 	return 0
 }
