@@ -107,23 +107,16 @@ func TestBooking(t *testing.T) {
 // A deposit is never lost, although the store that all offices share offers nothing but compare-and-swap.
 func TestDeposit(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
-		for _, tt := range []struct{ has, amount, want int }{{0, 5, 5}, {5, -7, -2}, {-2, 2, 0}, {9, 0, 9}} {
-			s := &office{values: map[string]int{"ann": tt.has, "ben": 100}}
-			got := races.Deposit(s, "ann", tt.amount)
-			step.Equal(t, tt.want, got, "The store has %d, and %d is added. Deposit returns:", tt.has, tt.amount)
-			step.Equal(t, map[string]int{"ann": tt.want, "ben": 100}, s.values, "%d was added to ann's %d. The store:", tt.amount, tt.has)
+		for _, tt := range []struct{ has, quicker, sooner, amount int }{
+			{0, 0, 0, 5}, {5, 0, 0, -7}, {-2, 0, 0, 2}, {9, 0, 0, 0}, {0, 1, 0, 3}, {0, 1, 0, 1000}, {0, 50, 0, 3}, {0, 0, 1, 3}, {7, 20_000, 1, 3},
+		} {
+			why := fmt.Sprintf("The store has %d. Others are quicker %d times, by 1000 each, and %d is added.", tt.has, tt.quicker, tt.amount)
+			t.Tell("others are quicker %d times, and %d come right after it", tt.quicker, tt.sooner)
+			s := &office{values: balances{"ann": tt.has, "ben": 100}, quicker: tt.quicker, sooner: tt.sooner}
+			want, got := tt.has+1000*tt.quicker+tt.amount, races.Deposit(s, "ann", tt.amount)
+			step.Equal(t, want, got, "%s Deposit returns what it set:", why)
+			step.Equal(t, balances{"ann": want + 1000*tt.sooner, "ben": 100}, s.values, "%s The store:", why)
 		}
-		for _, tt := range []struct{ quicker, amount int }{{1, 3}, {2, 3}, {50, 3}, {20_000, 3}, {1, 1000}} {
-			s := &office{values: map[string]int{}, quicker: tt.quicker}
-			want, got := 1000*tt.quicker+tt.amount, races.Deposit(s, "ann", tt.amount)
-			why := fmt.Sprintf("Others were quicker %d times, by 1000 each, and %d is added.", tt.quicker, tt.amount)
-			step.Equal(t, want, got, "%s Deposit returns:", why)
-			step.Equal(t, want, s.values["ann"], "%s The store has:", why)
-		}
-		s := &office{values: map[string]int{}, sooner: 1}
-		got := races.Deposit(s, "ann", 3)
-		step.Equal(t, 3, got, "Deposit sets 3, and at once somebody else adds 1000. Deposit returns what it set:")
-		step.Equal(t, 1003, s.values["ann"], "Deposit set 3, and somebody else added 1000. The store has:")
 	})
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		s := &office{x: x, values: map[string]int{}}
@@ -203,31 +196,6 @@ func TestTransfer(t *testing.T) {
 			j.agrees(t, opening, calls)
 		})
 	}
-	step.ExploreWithin(t, 100, func(t *step.T, x *interleave.Schedule) {
-		accounts := balances{"ann": 1, "ben": 1, "0": 1}
-		for i := range 40 {
-			accounts[fmt.Sprint(i+1)] = 0
-		}
-		writing, made := make(chan bool), make(chan bool)
-		b := races.NewBank(accounts, func(from, _ string, _ int) {
-			if from == "ann" {
-				close(writing)
-				<-made
-			}
-		})
-		x.Go("ann → ben", func() { _ = b.Transfer("ann", "ben", 1) })
-		var err error
-		x.Go("others", func() {
-			<-writing
-			for i := range 40 {
-				x.Point("ann → ben is slow, %d → %d should be made", i, i+1)
-				err = errors.Join(err, b.Transfer(fmt.Sprint(i), fmt.Sprint(i+1), 1))
-			}
-			close(made)
-		})
-		x.Run()
-		step.NoError(t, err, "While the journal is written for ann → ben, others are made.")
-	})
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		b := races.NewBank(opening, func(_, _ string, amount int) {
 			if x.Point("journal"); amount == 4 {
@@ -250,7 +218,50 @@ func TestTransfer(t *testing.T) {
 		step.Expect(t, maps.Equal(left, balances{"ann": 7, "ben": 8, "cem": 0}) || maps.Equal(left, balances{"ann": 11, "ben": 4, "cem": 0}),
 			"The journal panicked for ann → ben 4, which should have moved or not. Ann had 10, ben 5, and ben gave 1 back. Balances: %v", left)
 	})
+	var chain []transfer
+	for i := range 40 {
+		chain = append(chain, transfer{fmt.Sprint(i), fmt.Sprint(i + 1), 1})
+	}
+	slow := transfer{"ann", "ben", 1}
+	whileSlow(t, slow, nil, chain...)
+	for _, waits := range []transfer{{"ben", "cem", 1}, {"cem", "ann", 1}, {"ann", "ann", 1}} {
+		ask := func(b *races.Bank) { _ = b.Transfer(waits.from, waits.to, 1) }
+		whileSlow(t, slow, ask, transfer{"dan", "eve", 1}, transfer{"eve", "dan", 1})
+	}
 	step.Bubble(t, func(t *step.T) { apart.Pairs(t.T, newLedger, transferring...) })
+}
+
+// whileSlow lets the journal be slow for one transfer until others are made. Meanwhile somebody asks for what may wait.
+func whileSlow(t *testing.T, slow transfer, ask func(*races.Bank), others ...transfer) {
+	t.Helper()
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		accounts := balances{"cem": 1}
+		for _, tr := range append([]transfer{slow}, others...) {
+			accounts[tr.from], accounts[tr.to] = 1, 1
+		}
+		writing, made := make(chan bool), make(chan bool)
+		b := races.NewBank(accounts, func(from, to string, amount int) {
+			if slow == (transfer{from, to, amount}) {
+				close(writing)
+				<-made
+			}
+		})
+		x.Go(slow.String(), func() { _ = b.Transfer(slow.from, slow.to, slow.amount) })
+		if ask != nil {
+			x.Go("who may wait", func() { <-writing; x.Point("ask, and perhaps wait"); ask(b) })
+		}
+		var err error
+		x.Go("others", func() {
+			<-writing
+			for _, tr := range others {
+				x.Point("%v is slow, %v should be made", slow, tr)
+				err = errors.Join(err, b.Transfer(tr.from, tr.to, tr.amount))
+			}
+			close(made)
+		})
+		x.Run()
+		step.NoError(t, err, "While the journal is written for %v, others are made.", slow)
+	})
 }
 
 // A ledger is a bank whose journal counts the lines of each account without a lock.
@@ -284,6 +295,9 @@ func TestBalances(t *testing.T) {
 		step.Equal(t, opening, first, "The map of Balances is of one moment, and then ann gave 3 to cem. The balances of before:")
 		step.Equal(t, balances{}, races.NewBank(nil, func(string, string, int) {}).Balances(), "A bank without accounts. The balances:")
 	})
+	one, other := transfer{"ann", "ben", 1}, transfer{"cem", "dan", 1}
+	whileSlow(t, one, func(b *races.Bank) { b.Balances() }, other)
+	whileSlow(t, other, func(b *races.Bank) { b.Balances() }, one)
 	for _, pair := range [][2]transfer{{{"ann", "ben", 4}, {"ben", "cem", 2}}, {{"ann", "cem", 4}, {"cem", "ann", 3}}} {
 		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 			j := newJournal(x, pair[:]...)
@@ -318,8 +332,12 @@ func TestLazy(t *testing.T) {
 	for _, first := range endings {
 		exploreLazy(t, first, 3, interleave.Budget, false, false)
 		exploreLazy(t, first, 2, interleave.Budget, true, false)
-		exploreLazy(t, first, 9, 20, false, true)
 		exploreLazy(t, first, 2, interleave.Budget, true, true)
+	}
+	for _, first := range endings {
+		exploreLazy(t, first, 9, 20, false, true)
+	}
+	for _, first := range endings { // last, since without -race they skip the rest
 		if first.own.how != "exited" { // a call of Pairs may not end its goroutine
 			fresh := func() *races.Lazy[int] { return races.NewLazy(first.start) }
 			ask := apart.Call[*races.Lazy[int]]{Name: "Get", Do: func(l *races.Lazy[int]) { get(l, new(result)) }}
@@ -366,36 +384,23 @@ func get(l *races.Lazy[int], r *result) {
 }
 
 var (
-	errNotYet = errors.New("not yet")
 	errBroken = errors.New("broken")
 	seven     = result{how: "returned", value: 7}
+	notYet    = result{how: "returned", err: errors.New("not yet")}
+	noResult  = result{how: "returned", err: races.ErrPanicked}
 )
 
-// An ending is a way in which start can end: what becomes of the Get that calls it,
-// and of those that wait meanwhile.
+// An ending is a way in which start can end: what becomes of the Get that calls it, and of those that wait meanwhile.
 type ending struct {
-	what  string
-	start func() (int, error)
-	own   result
-	waits result
+	what       string
+	start      func() (int, error)
+	own, waits result
 }
 
 var endings = []ending{
-	{
-		"returns an error", func() (int, error) { return 0, errNotYet },
-		result{how: "returned", err: errNotYet},
-		result{how: "returned", err: errNotYet},
-	},
-	{
-		"panics", func() (int, error) { panic(errBroken) },
-		result{how: "panicked", panicked: errBroken},
-		result{how: "returned", err: races.ErrPanicked},
-	},
-	{
-		"ends its goroutine", func() (int, error) { runtime.Goexit(); return 0, nil },
-		result{how: "exited"},
-		result{how: "returned", err: races.ErrPanicked},
-	},
+	{"returns an error", func() (int, error) { return 0, notYet.err }, notYet, notYet},
+	{"panics", func() (int, error) { panic(errBroken) }, result{how: "panicked", panicked: errBroken}, noResult},
+	{"ends its goroutine", func() (int, error) { runtime.Goexit(); return 0, nil }, result{how: "exited"}, noResult},
 	{"returns 7", func() (int, error) { return 7, nil }, seven, seven},
 }
 
@@ -432,10 +437,7 @@ func tryAgain(t *step.T, first ending) {
 // of a failure. The second start returns 7. A slow start ends when all others wait.
 func exploreLazy(t *testing.T, first ending, callers, budget int, again, slow bool) {
 	t.Helper()
-	starts := 2 // expected in the end
-	if first.own == seven {
-		starts = 1
-	}
+	starts := map[bool]int{true: 1, false: 2}[first.own == seven] // expected in the end
 	step.ExploreWithin(t, budget, func(t *step.T, x *interleave.Schedule) {
 		var runs []span // nothing guards it: start is never called while it runs
 		l := races.NewLazy(func() (int, error) {
@@ -450,10 +452,10 @@ func exploreLazy(t *testing.T, first ending, callers, budget int, again, slow bo
 			}
 			return 7, nil
 		})
-		each := make([][]asked, callers) // by caller
+		each := make([][]span, callers) // by caller
 		for i := range each {
 			ask := func() {
-				a := asked{span: span{began: x.Tick()}}
+				a := span{began: x.Tick()}
 				defer func() {
 					a.ended = x.Tick()
 					x.Note("%v", a.result)
@@ -472,7 +474,7 @@ func exploreLazy(t *testing.T, first ending, callers, budget int, again, slow bo
 			})
 		}
 		x.Run()
-		var told []asked // of the first start
+		var told []span // of the first start
 		own := 0
 		for _, a := range slices.Concat(each...) {
 			if a.is(first.own) {
@@ -490,7 +492,7 @@ func exploreLazy(t *testing.T, first ending, callers, budget int, again, slow bo
 		step.Expect(t, !slow || len(told) == callers, "The first start %s. %d calls of Get came while it ran, and should all wait "+
 			"and be told of that. Calls that were: %d.", first.what, callers, len(told))
 		for _, a := range told {
-			early := !slices.ContainsFunc(told, func(b asked) bool { return b.ended < a.began })
+			early := !slices.ContainsFunc(told, func(b span) bool { return b.ended < a.began })
 			step.Expect(t, starts == 1 || early, "The first start %s, and a Get had ended with that. The next Get should call "+
 				"start again. It gave %v.", first.what, a.result)
 			step.Expect(t, len(runs) == 1 || a.began < runs[1].began, "A Get that comes while the second start is under way should "+
@@ -504,13 +506,11 @@ func exploreLazy(t *testing.T, first ending, callers, budget int, again, slow bo
 	})
 }
 
-// A span is the time of a call, in ticks.
-type span struct{ began, ended int64 }
-
-// An asked Lazy gave a result.
-type asked struct {
-	span
+// A span is the time of a call, in ticks, and what Get gave.
+type span struct {
 	result
+
+	began, ended int64
 }
 
 // A price list never changes once it is published, whoever holds the map that it came from.
