@@ -119,7 +119,7 @@ func TestFurtherAllCovered(t *testing.T) {
 	})
 }
 
-// No entry is for NULL where no query looks for it: the hour writes at most 330 entries.
+// No entry is written that no query looks for, such as those for NULL: at most 330 in the hour.
 func TestFurtherNoNulls(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
 		step.Expect(t, len(s.indexes) > 0, "The queries should be served with few entries, and not without indexes; there is none.")
@@ -337,7 +337,9 @@ const tables = `
 // rows fills the tables so that one condition alone is of little use: customer 2 has ordered a lot, but not lately, and
 // France buys a lot, but seldom for much. Among the latest orders of customer 1 are gifts, some by guests and some for the buyer,
 // and two that differ in nothing but their id. Customer 8 was given two of one second, of which the limit shows one.
-// Some orders have an earlier time than those before them.
+// Customer 1 pays for one and is given the other in the seconds of 3983 and 3982, of 3945 and 3944, and of 3913 and 3912,
+// between which the limit cuts; so does customer 2 in that of 1419 and 1418, where it cuts too. The gift has the lower id in
+// two of the four. Customer 501 was deleted. Some orders have an earlier time than those before them.
 const rows = `
 	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 500)
 	INSERT INTO customers SELECT i, 'Person ' || i, 'Person.' || i || '@Example.com',
@@ -345,11 +347,15 @@ const rows = `
 
 	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 4000)
 	INSERT INTO orders SELECT i,
-		CASE WHEN i % 12 < 2 THEN 1
+		CASE WHEN i = 3912 THEN 3
+			WHEN i = 3027 THEN 501
+			WHEN i % 12 < 2 OR i IN (3945, 3982) THEN 1
 			WHEN i % 12 = 2 THEN CASE WHEN i < 1600 OR i % 600 = 2 THEN 2 ELSE 3 + i/12 % 4 END
 			WHEN i % 10 = 3 THEN NULL
 			ELSE i*37 % 494 + 7 END,
-		CASE WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 THEN 1
+		CASE WHEN i = 1419 THEN 2
+			WHEN i = 3044 THEN 501
+			WHEN i % 60 = 0 OR i % 40 = 23 OR i % 40 = 24 OR i = 3912 THEN 1
 			WHEN i > 3600 AND i % 10 = 4 THEN 8
 			WHEN i % 10 = 4 OR i % 20 = 3 THEN i/10 * 37 % 500 + 1 END,
 		CASE WHEN i % 100 < 70 THEN 'DE' WHEN i % 100 < 95 THEN 'FR' WHEN i % 100 < 99 THEN 'NL' ELSE 'LU' END,
@@ -359,7 +365,7 @@ const rows = `
 			WHEN i % 100 BETWEEN 70 AND 94 THEN (i/100 * 31 + i*i) % 49
 			ELSE (i/100 * 31 + i*i) % 97 END * 1000 + 999,
 		1700000000 + i/2 * 21600 + i % 50 * 3600,
-		'Note ' || i || ': ' || printf('%.*c', 90 + i % 100, '.') FROM n;`
+		printf('Note %04d: %.*c', i, 90 + i % 100, '.') FROM n;`
 
 // A query is one of the product's, with arguments to try it with.
 type query struct {
@@ -431,11 +437,12 @@ var queries = map[string]query{
 		sql: "SELECT id, created, total FROM orders WHERE customer_id = ?1 OR recipient_id = ?1 ORDER BY created DESC, id DESC LIMIT 20",
 		args: [][]any{
 			{1},    // much on both sides: gifts by guests, and gifts to oneself
-			{2},    // many orders, and no gift
+			{2},    // many orders, and one gift
 			{8},    // more gifts lately than the limit
 			{81},   // fewer than the limit on both sides
 			{77},   // a few orders, and no gift
-			{9999}, // no such customer
+			{501},  // was deleted, and two orders are left
+			{9999}, // never was
 			{nil},  // who is no guest, and not everybody without a gift
 		},
 	},
@@ -457,7 +464,7 @@ var hour = []write{
 			CASE WHEN i % 10 = 0 THEN NULL ELSE i*37 % 500 + 1 END,
 			CASE WHEN i % 10 = 5 THEN i END,
 			CASE WHEN i % 10 < 7 THEN 'DE' ELSE 'FR' END,
-			'open', 1743300000 + i/3*60, 1999, 1743300000 + i/3*60, 'Note' FROM n`,
+			'open', 1743300000 + i/3*60, 1999, 1743300000 + i/3*60, printf('Note %.*c', 95 + i, '.') FROM n`,
 		"orders", "id > 4000",
 	},
 	{
@@ -465,15 +472,16 @@ var hour = []write{
 		"orders", "id > 4000",
 	},
 	{
-		"100 old orders get another note", `UPDATE orders SET note = note || ' Called back.', updated = updated + 60
+		"100 old orders get another note", `
+		UPDATE orders SET note = printf('Called back%.*c', length(note) - 12, '!'), updated = 1743303000 + id % 50
 		WHERE id BETWEEN 2011 AND 2120 AND status = 'shipped'`,
 		"orders", "id BETWEEN 2011 AND 2120 AND status = 'shipped'",
 	},
 	{
 		"20 people become customers", `
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 20)
-		INSERT INTO customers SELECT 500 + i, 'Person ' || (500 + i),
-			CASE WHEN i < 3 THEN 'PERSON.' || (16 + i) || '@example.com' ELSE 'Person.' || (500 + i) || '@Example.com' END,
+		INSERT INTO customers SELECT 501 + i, 'Person ' || (501 + i),
+			CASE WHEN i < 3 THEN 'PERSON.' || (16 + i) || '@example.com' ELSE 'Person.' || (501 + i) || '@Example.com' END,
 			CASE WHEN i % 2 = 0 THEN 'Company 1' END FROM n`,
 		"customers", "id > 500",
 	},
