@@ -5,27 +5,23 @@ package putpatch
 
 import "net/http"
 
-// Config says what a store of documents accepts. The zero value is ready to use.
+// Config says what a store of documents accepts.
 type Config struct {
-	// MaxBytes is the largest request body and the largest document, in bytes. Zero means 1 MiB.
+	// MaxBytes is the largest request body and the largest document, in bytes. Zero means 1 MiB (1,048,576).
 	MaxBytes int64
 
 	// RequireCondition makes the store answer 428 to a PUT or PATCH that has neither If-Match nor If-None-Match.
 	RequireCondition bool
 
-	// Validate says why a document may not be stored, or returns nil if it may. It is called with every document
-	// that is about to be stored, after a PUT as after a PATCH. A nil Validate accepts every JSON value.
+	// Validate says why a document may not be stored, or returns nil. It is asked about every document before it is
+	// stored, after PUT and PATCH alike. A nil Validate accepts all.
 	//
-	// It is safe for concurrent use, does not change the document, and may be called more than once in a request.
-	// It may take long. If it panics or calls runtime.Goexit, nothing is stored, and the store goes on.
+	// It is safe for concurrent use, may take long, and may be asked several times in a request. If it panics or calls
+	// runtime.Goexit, the request may end in the same way; nothing is stored, and the store goes on.
 	Validate func(document []byte) error
 }
 
-// NewHandler returns an empty store of JSON documents, which live at /documents/{id}. GET and HEAD read a document,
-// PUT creates it or replaces it whole, PATCH changes a part of it.
-//
-// The handler is safe for concurrent use and does not panic. It answers other requests while the body of one is still
-// arriving. It has no Close, so a goroutine that it starts ends when its work is done.
+// NewHandler returns an empty store of JSON documents.
 func NewHandler(cfg Config) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 }
