@@ -159,8 +159,8 @@ func (c client) reads(id, want, why string) answer {
 func (c client) holds(id, want, why string) answer {
 	c.t.Helper()
 	a := c.get(id).expect(why, 200)
-	a.ofType(jsonType)
 	a.check(sameJSON(want, a.body), "Since %s, GET should return the document\n  %s\nIt returns\n  %s", why, short(want), short(a.body))
+	a.ofType(jsonType)
 	return a
 }
 
