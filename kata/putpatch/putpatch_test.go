@@ -125,7 +125,6 @@ func TestJSONPatch(t *testing.T) {
 		c.makes(patchType, "add inserts; the end of an array is its length, and also -", `[1,2]`, `add /2 3; add /- 4; add /0 5`, `[5,1,2,3,4]`)
 		c.makes(patchType, "each sees what the one before has made", `{"t":[1,2]}`, `remove /t/0; replace /t/0 3; test /t [3]`, `{"t":[3]}`)
 		c.makes(patchType, "move removes first, then adds", `{"t":[1,2,3]}`, `move /t/0 /t/2`, `{"t":[2,3,1]}`)
-		c.makes(patchType, "move and copy take a value from elsewhere", `{"a":{"n":1}}`, `move /a /b; copy /b/n /c`, `{"b":{"n":1},"c":1}`)
 		c.makes(patchType, "neither /a nor /ab/c lies within /a", `{"a":1,"ab":{}}`, `move /a /a; copy /a /a; move /a /ab/c`, `{"ab":{"c":1}}`)
 		c.makes(patchType, "a copy is a value of its own", `{"a":{"n":1}}`, `copy /a /b; replace /b/n 2`, `{"a":{"n":1},"b":{"n":2}}`,
 			`{"a":{"n":1}}`, `copy /a /b; replace /a/n 2`, `{"a":{"n":2},"b":{"n":1}}`, `{"a":[]}`, `copy /a /b; add /b/- 2`, `{"a":[],"b":[2]}`,
@@ -507,7 +506,6 @@ func TestFurtherConcurrentPatches(t *testing.T) {
 				}).Result()
 				c.t.Tell("Validate has ended the request. The store should go on.")
 				c.refused(c.put(before.id, plans, "If-Match", `"other"`), before, 412, "the store goes on")
-				c.put("2", plans).expect("the store goes on", 200, 201, 204)
 			}
 		}
 	})
@@ -570,9 +568,11 @@ func TestFurtherDeepNesting(t *testing.T) {
 		}
 	}
 	inBubble(t, putpatch.Config{}, func(c client) { // each patch copies the document into its own depths
-		c.given("1", nested(100, "{}"))
-		for n, accepted := 101, true; accepted && n <= 10_000; n += n - 1 {
-			accepted = c.cheap("PATCH", patchType, `copy /a `+strings.Repeat("/a", n)).accepted()
+		for i, part := range []string{"/a", "/0"} {
+			c.given("1", []string{nested(100, "{}"), arrays(101)}[i])
+			for n, accepted := 101, true; accepted && n <= 20_000; n += n - 1 {
+				accepted = c.cheap("PATCH", patchType, "copy "+part+" "+strings.Repeat(part, n)).accepted()
+			}
 		}
 	})
 }
