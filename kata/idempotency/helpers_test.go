@@ -117,6 +117,8 @@ func (w *world) charge(token string) int {
 	return len(w.tokens)
 }
 
+func (w *world) begun() int { w.mu.Lock(); defer w.mu.Unlock(); return w.runs }
+
 // A server has your middleware in front of a handler.
 type server struct {
 	*step.T
@@ -148,7 +150,7 @@ func (s *server) told(what string, operation func() string) error {
 	return nil
 }
 
-const lease = 30 * time.Second
+const lease, nothing = 30 * time.Second, "says that nothing happened"
 
 var usual = idempotency.Config{
 	Client: func(r *http.Request) string { return r.Header.Get("Authorization") }, Lease: lease, Keep: 9 * time.Hour, MaxBody: 999,
@@ -172,10 +174,7 @@ func payment(key string) request {
 	return request{http.MethodPost, "/payments", "text/plain", "5.00 EUR", "ann", []string{strconv.Quote(key)}}
 }
 
-func (q request) but(change func(*request)) request {
-	change(&q)
-	return q
-}
+func (q request) but(change func(*request)) request { change(&q); return q }
 
 func (q request) String() string {
 	return fmt.Sprintf("%s %s from %s, keys %.30s", q.method, q.target, strings.Trim(strconv.QuoteToASCII(q.client), `"`), q.keys)
@@ -251,8 +250,9 @@ func (s *server) start(q request) *step.Call[answer] {
 // answers sends a request, expects a status at once, and returns the answer.
 func (s *server) answers(q request, want status, why string) answer {
 	s.Helper()
-	call := s.start(q)
-	step.Expect(s, !call.Waits(), "%v: %s. It should be answered at once, and waits.", q, why)
+	runs, call := s.begun(), s.start(q)
+	does := map[bool]string{true: "the handler runs", false: "waits"}[s.runs > runs]
+	step.Expect(s, !call.Waits(), "%v: %s. It should be answered at once, and %s.", q, why, does)
 	step.Equal(s, want, call.Result().Status, "%v: %s. The answer:", q, why)
 	return call.Result()
 }

@@ -39,7 +39,7 @@ func TestRepeatIsReplayed(t *testing.T) {
 	})
 	for _, code := range []int{0, 200, 303, 402, 409, 422, 500, 503} {
 		serve(t, func(s *server) {
-			fields := http.Header{"Content-Type": {"text/plain"}, "Set-Cookie": {"a=1; expires=Mon, 21 Oct 2030 07:28:00 GMT", "b=2"}}
+			fields := http.Header{"Content-Type": {"text/plain; name=caf\xe9"}, "Set-Cookie": {"a=1; expires=Mon, 21 Oct 2030", "b=2"}}
 			want := answer{status(cmp.Or(code, 200)), fields, "\x00\xff and so on"}
 			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
 				s.charge(idempotency.Key(r.Context()))
@@ -114,21 +114,17 @@ func TestKeyIsDemanded(t *testing.T) {
 	}
 	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PROPFIND"} {
 		serve(t, func(s *server) {
-			gone, leave := context.WithCancel(s.Context())
-			leave()
 			for n, keys := range [][]string{nil, {`"k1"`}, {`"k1"`}, {`broken`}} {
 				q := payment("").but(func(q *request) { q.method, q.keys, q.body = method, keys, strings.Repeat("x", 1000) })
-				client := plug()
-				s.with(usual, func(what string, _ func() string) error {
-					s.Fatalf("%v: only POST and PATCH come to the store. This came to %s.", q, what)
-					return nil
-				}, func(w http.ResponseWriter, r *http.Request) {
+				client, r := plug(), q.http(s.Context())
+				none := func(string, func() string) error { s.Fatalf("%v: only POST and PATCH touch a store.", q); return nil }
+				s.with(usual, none, func(w http.ResponseWriter, got *http.Request) {
+					step.Expect(s, w == http.ResponseWriter(client) && got == r, "%v: the handler should get w and r, not others.", q)
 					s.pay(w, r)
-					step.Expect(s, strings.HasSuffix(client.Body, q.body), "%v: it passes as it is, and so does what the handler writes.", q)
-					step.Equal(s, context.Canceled, r.Context().Err(), "%v: it passes as it is. The context of a client that is gone:", q)
+					step.Expect(s, strings.HasSuffix(client.Body, q.body), "%v: it passes as it is, the whole body too.", q)
 					step.Equal(s, "", idempotency.Key(r.Context()), "%v: it takes no part. What Key returns:", q)
 					idempotency.NothingHappened(r.Context()) // does nothing
-				}).ServeHTTP(client, q.http(gone))
+				}).ServeHTTP(client, r)
 				step.Equal(s, 201, client.Status, "%v: it passes, with or without a key, however large. The answer:", q)
 				s.ran(n+1, n+1, method+" is safe or idempotent, and passes each time")
 			}
@@ -190,14 +186,11 @@ func TestSameKeyAtOnce(t *testing.T) {
 	explore(t, "three times", false, 2, one, one, one)
 	var calls []apart.Call[http.Handler]
 	for _, q := range []request{
-		payment("answered"),
-		payment("answered").but(func(q *request) { q.body = "6.00 EUR" }),
-		payment("new"),
-		payment("new too").but(func(q *request) { q.client = "ben" }),
-		payment("").but(func(q *request) { q.keys = nil }),
-		payment("").but(func(q *request) { q.method = http.MethodGet }),
+		payment("answered"), payment("answered").but(func(q *request) { q.body = "6.00 EUR" }),
+		payment("new"), payment("new too").but(func(q *request) { q.client = "ben" }),
+		payment("").but(func(q *request) { q.keys = nil }), payment("").but(func(q *request) { q.method = http.MethodGet }),
 	} {
-		calls = append(calls, apart.Call[http.Handler]{Name: q.String(), Do: func(h http.Handler) { send(h, q.http(context.Background())) }})
+		calls = append(calls, apart.Call[http.Handler]{Name: q.String(), Do: func(h http.Handler) { send(h, q.http(t.Context())) }})
 	}
 	apart.Pairs(t, func() http.Handler {
 		config := usual
@@ -209,8 +202,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 	}, calls...)
 }
 
-// explore sends requests with one key at the same time, in every order of what the servers do at the store and the
-// provider. Before that a server may have died with the key, whose lease is over then.
+// explore sends requests with one key at the same time, in every order, maybe after the lease of a server that died.
 func explore(t *testing.T, where string, died bool, servers int, requests ...request) {
 	step.ExploreWithin(t, 200, func(t *step.T, x *interleave.Schedule) { // some designs have more orders; wrong ones fail early
 		s := open(t)
@@ -258,8 +250,7 @@ func ends(h http.Handler, w *socket, q request) (how any) {
 	return "it returned"
 }
 
-// parts is a store in parts, so that requests with different keys share no lock: it would put them in order, and hide a
-// data race of theirs from the race detector.
+// parts is a store in parts, so that requests with different keys share no lock: it would order them, and hide a data race.
 func parts() connection {
 	var all [64]memory
 	for i := range all {
@@ -344,18 +335,20 @@ func TestUnknownOutcome(t *testing.T) {
 		}
 		s.ran(s.runs, 1, "One key came in, and gives the provider one string in each run")
 	})
-	end := map[string]func(){"panics": func() { panic(http.ErrAbortHandler) }, "ends its goroutine": runtime.Goexit}
-	for _, how := range []string{"panics", "ends its goroutine"} {
+	end := map[string]func(context.Context){"panics": func(context.Context) { panic(http.ErrAbortHandler) }}
+	end["ends its goroutine"] = func(context.Context) { runtime.Goexit() }
+	end[nothing+" and panics"] = func(ctx context.Context) { idempotency.NothingHappened(ctx); end["panics"](ctx) }
+	for _, how := range []string{"panics", "ends its goroutine", nothing + " and panics"} {
 		serve(t, func(s *server) {
 			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
 				if s.pay(w, r); s.runs == 1 {
-					end[how]()
+					end[how](r.Context())
 				}
 			})
 			w := plug()
 			call := step.Start(s.T, func() any { return ends(s, w, q) })
 			step.Expect(s, !call.Waits(), "The handler %s, and so your handler should end at once. It waits.", how)
-			want := map[string]any{"panics": http.ErrAbortHandler}[how]
+			want := map[bool]any{true: http.ErrAbortHandler}[strings.HasSuffix(how, "panics")]
 			step.Equal(s, want, call.Result(), "The handler %s, and so should yours. What came of it:", how)
 			step.Equal(s, answer{}, w.answer, "The handler %s, and nobody knows what happened. The client is told nothing:", how)
 			s.isUnderWay(q, 30, "the handler "+how+", and nobody knows what happened until the lease is over")
@@ -366,11 +359,15 @@ func TestUnknownOutcome(t *testing.T) {
 		})
 	}
 	serve(t, func(s *server) {
-		first := s.with(usual, func(what string, operation func() string) error {
-			time.Sleep(100 * time.Millisecond)
-			return s.told(what, operation)
-		}, func(http.ResponseWriter, *http.Request) { time.Sleep(2 * lease) }).start(q)
-		time.Sleep(lease)
+		slow := func(what string, do func() string) error { time.Sleep(time.Second / 10); return s.told(what, do) }
+		r := q.http(context.Background())
+		rest, end := io.Pipe()
+		r.Body, r.ContentLength = io.NopCloser(io.MultiReader(r.Body, rest)), -1
+		time.AfterFunc(40*time.Second, func() { _ = end.Close() })
+		first := step.Start(s.T, func() answer { return send(s.with(usual, slow, s.late(2*lease, "answers")), r) })
+		time.Sleep(40*time.Second + lease - time.Second)
+		s.isUnderWay(q, 2, "the first body took 40 s to come, then the key was taken, and its lease has a second to go")
+		time.Sleep(time.Second)
 		for range 10 { // when a retry runs is up to you: the key is taken while the server talks to the store
 			time.Sleep(50 * time.Millisecond)
 			if s.start(q).Result().Status == http.StatusConflict {
@@ -378,12 +375,11 @@ func TestUnknownOutcome(t *testing.T) {
 			}
 		}
 		first.Result()
-		s.ran(1, 1, "The lease of the first request was over, so one retry ran")
+		s.ran(2, 1, "The lease of the first request was over, so one retry ran")
 	})
 }
 
-// comesBackLate pauses a server in the handler, so that a retry takes over when the lease is out. The server comes back
-// that much later, and must not touch what the retry left.
+// comesBackLate pauses a server in the handler until a retry took over. It comes back that much later, and must not touch the key.
 func (s *server) comesBackLate(config idempotency.Config, lease, late time.Duration, end string) {
 	slow := s.with(config, s.told, s.late(lease+late, end))
 	fresh := s.with(config, s.told, func(w http.ResponseWriter, r *http.Request) { s.pay(w, r); time.Sleep(20 * time.Second) })
@@ -398,10 +394,9 @@ func (s *server) comesBackLate(config idempotency.Config, lease, late time.Durat
 	s.ran(runs+1, 1, "The lease of the first request is over, so a retry runs, and gives the provider the same string")
 	time.Sleep(10 * time.Second)
 	fresh.isUnderWay(q, seconds-10, "the retry is under way")
-	answered := retry.Result()
-	step.Equal(s, 201, answered.Status, "The lease of the first request is over, so a retry runs. Its answer:")
+	step.Equal(s, 201, retry.Result().Status, "The lease of the first request is over, so a retry runs. Its answer:")
 	first.Result()
-	slow.repeats(q, answered, "a server that comes back after its lease and "+end+" leaves the answer of the retry alone")
+	slow.repeats(q, retry.Result(), "a server that comes back after its lease and "+end+" leaves the answer of the retry alone")
 	s.ran(runs+1, 1, "The first request and one retry ran")
 }
 
@@ -420,8 +415,6 @@ func (s *server) late(wakes time.Duration, end string) http.HandlerFunc {
 		_, _ = io.WriteString(w, end)
 	}
 }
-
-const nothing = "says that nothing happened"
 
 // What was refused before the handler ran changes nothing, and a handler that did nothing frees the key.
 func TestNoTrace(t *testing.T) {
@@ -451,8 +444,7 @@ func TestNoTrace(t *testing.T) {
 		})
 	}
 	serve(t, func(s *server) {
-		handler := s.late(0, nothing)
-		none := s.beside(func(w http.ResponseWriter, r *http.Request) { handler(w, r) })
+		none := s.beside(s.late(0, nothing))
 		for range 2 {
 			step.Equal(s, nothing, none.answers(q, 200, "the key is free").Body, "The handler did nothing. Its answer:")
 			step.Equal(s, 0, len(s.contents()), "Nothing happened, so the key is free. Keys in the store:")
@@ -463,8 +455,7 @@ func TestNoTrace(t *testing.T) {
 		slow.Result()
 		step.Equal(s, 0, len(s.contents()), "A retry freed the key, and a server that comes back then leaves it so. Keys:")
 		other := q.but(func(q *request) { q.body = "7.00 EUR" })
-		handler = s.pay
-		first := none.answers(other, 201, "nothing had happened under this key, so it is free, for another payload too")
+		first := s.answers(other, 201, "nothing had happened under this key, so it is free, for another payload too")
 		s.repeats(other, first, "the key has an answer now")
 		s.ran(2, 1, "The slow request was for the card, and the last one")
 	})
@@ -517,24 +508,30 @@ func TestFurtherStreams(t *testing.T) {
 	pieces := func(w http.ResponseWriter) {
 		piece := []byte("part 0\n")
 		for range 3 {
+			if http.NewResponseController(w).Flush() == nil { // where it can
+				w.Header().Set("X-Late", "too late")
+			}
 			if n, err := w.Write(piece); n < len(piece) || err != nil {
 				panic(cmp.Or(err, io.ErrShortWrite))
 			}
-			_ = http.NewResponseController(w).Flush() // where it can
-			w.Header().Set("X-Late", "too late")
 			piece[5]++ // the handler may use its memory again
 		}
 	}
-	hints := func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints); w.WriteHeader(http.StatusCreated) }
+	hints := func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Content-Type")
+		w.Header().Set("Location", "/payments/1")
+		w.WriteHeader(http.StatusCreated)
+	}
 	plain := http.Header{"Content-Type": {"text/plain"}}
 	for _, tt := range []struct {
 		does  string
 		write func(http.ResponseWriter)
 		want  answer
 	}{
-		{"writes in pieces and flushes", pieces, answer{200, plain, "part 0\npart 1\npart 2\n"}},
-		{"sends hints first", hints, answer{201, plain, ""}},
-		{"writes nothing", func(http.ResponseWriter) {}, answer{200, plain, ""}},
+		{"flushes and writes in pieces", pieces, answer{200, plain, "part 0\npart 1\npart 2\n"}},
+		{"sends hints first", hints, answer{201, http.Header{"Location": {"/payments/1"}}, ""}},
+		{"writes nothing", func(w http.ResponseWriter) { w.Header().Del("Content-Type") }, answer{200, http.Header{}, ""}},
 	} {
 		serve(t, func(s *server) {
 			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
@@ -551,18 +548,21 @@ func TestFurtherStreams(t *testing.T) {
 
 // A client that goes away does not stop what has begun, and its retry gets the answer.
 func TestFurtherClientGoesAway(t *testing.T) {
-	serve(t, func(s *server) {
-		s = s.beside(func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(10 * time.Second)
-			step.NoError(s, r.Context().Err(), "The client went away in the middle of a payment. The context of the handler goes on.")
-			s.pay(w, r)
+	for _, end := range []string{"answers", nothing} {
+		serve(t, func(s *server) {
+			runs, late := 0, s.late(10*time.Second, end)
+			s = s.beside(func(w http.ResponseWriter, r *http.Request) {
+				late(w, r)
+				step.NoError(s, r.Context().Err(), "The client went away in the middle of a payment. The context of the handler goes on.")
+				runs++
+			})
+			ctx, leave := context.WithTimeout(s.Context(), time.Second)
+			defer leave()
+			send(s, payment("k1").http(ctx))
+			step.Equal(s, 200, s.start(payment("k1")).Result().Status, "The client went away, and the handler %s. A retry:", end)
+			step.Equal(s, map[string]int{"answers": 1, nothing: 2}[end], runs, "The client left and came back. The handler %s. Runs:", end)
 		})
-		ctx, leave := context.WithTimeout(s.Context(), time.Second)
-		defer leave()
-		send(s, payment("k1").http(ctx))
-		s.answers(payment("k1"), 201, "the payment that had begun has an answer by now")
-		s.ran(1, 1, "The retry gets the answer of the first run")
-	})
+	}
 }
 
 // A store that fails before the handler ran means 503 and no run; one that fails afterwards costs the client nothing.
@@ -575,6 +575,7 @@ func TestFurtherStoreDown(t *testing.T) {
 			shaky := s.with(usual, func(what string, operation func() string) error {
 				if calls++; calls > allowed && (n < 10 || calls == allowed+1) {
 					early = early || !ran
+					s.Tell("    %s → error", what)
 					return io.ErrClosedPipe
 				}
 				return s.told(what, operation)

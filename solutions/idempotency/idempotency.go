@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,7 +131,7 @@ func (m *middleware) answer(r *http.Request, k keyed) (*answer, *problem) {
 // found says what a stored record means for a further request under its key.
 func found(value []byte, k keyed) (*answer, *problem) {
 	var rec record
-	if err := json.Unmarshal(value, &rec); err != nil {
+	if err := gob.NewDecoder(bytes.NewReader(value)).Decode(&rec); err != nil {
 		return nil, refuse(http.StatusServiceUnavailable, "the store of keys holds what this server cannot read")
 	}
 	switch {
@@ -165,13 +166,15 @@ func (m *middleware) run(r *http.Request, k keyed, version int64) *answer {
 // A record is what is stored under a key.
 type record struct {
 	Print  string
-	Until  time.Time `json:",omitzero"`  // the end of the lease, as long as there is no answer
-	Answer *answer   `json:",omitempty"` // nil while the handler runs
+	Until  time.Time // the end of the lease, as long as there is no answer
+	Answer *answer   // nil while the handler runs
 }
 
+// bytes is no JSON, which would lose what is not UTF-8 in a header field.
 func (r record) bytes() []byte {
-	b, _ := json.Marshal(r) //nolint:errchkjson // strings, bytes and times always marshal
-	return b
+	var b bytes.Buffer
+	_ = gob.NewEncoder(&b).Encode(r) // strings, bytes and times can always be encoded
+	return b.Bytes()
 }
 
 // parseKey reads an Item that is a String without parameters (RFC 9651 §3.3.3).
