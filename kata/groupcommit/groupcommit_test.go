@@ -38,6 +38,7 @@ func TestRecordsComeBack(t *testing.T) {
 		l.add(nil)
 		l.has(1, "before the log is closed")
 		for range all {
+			l.has(1, "in a loop over the records")
 			l.add([]byte("appended in a loop over the records"))
 			break
 		}
@@ -46,16 +47,17 @@ func TestRecordsComeBack(t *testing.T) {
 			last = r.Index
 		}
 		step.Equal(t, 6, last, "6 records were acknowledged before a loop begins, over an older iterator. It ends with record:")
-
 		l.reopen()
 		l.has(1, "when the log is opened again")
 		l.add([]byte("and one more"))
-		for from, want := range []int{7, 7, 6, 5, 4, 3, 2, 1, 0, 0} {
-			got, err := read(l.log, uint64(from))
+		for _, from := range []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, math.MaxUint64} {
+			got, err := read(l.log, from)
 			step.NoError(t, errors.Join(err, differ(got, l.records)), "Records(%d) should yield the records from there on.", from)
-			step.Equal(t, want, len(got), "How many of 7 records Records(%d) yields:", from)
+			step.Equal(t, 8-int(min(max(from, 1), 8)), len(got), "How many of 7 records Records(%d) yields:", from)
 		}
-		l.close()
+		for range l.Records(7) {
+			l.close() // in the loop
+		}
 		_, err := l.Append(t.Context(), []byte("late"))
 		step.Equal(t, groupcommit.ErrClosed, err, "Append after Close.")
 		step.NoError(t, l.Close(), "A second Close should succeed.")
@@ -65,19 +67,21 @@ func TestRecordsComeBack(t *testing.T) {
 // What was acknowledged survives a crash at any moment, also a second crash, and a kill before it; a torn tail is cut.
 func TestAcknowledgedSurvives(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
-		l := open(t, newDisk(nil), options{}, 1)
-		l.has(1, "with the disk in order")
-		l.close()
 		crashes(t, 300, life(t, 20, 0, 700, 40, 1300, 5), goesOn)
 		crashes(t, 40, life(t, 20, 0, 9), crashAgain)
 	})
+	kills(t, options{})
+}
+
+// kills ends a program after each of its changes to the disk.
+func kills(t *testing.T, opts options) {
 	for changes, killed := int64(0), true; killed && changes < 100; changes++ {
 		step.Bubble(t, func(t *step.T) {
 			d := newDisk(nil)
 			p := newProgram(d, changes)
 			d.Fault = p.kill
 			records, acked := [][]byte{record(1, 30), record(2, 600), record(3, 40)}, 0
-			if l, err := groupcommit.Open(p, dir, options{}); err == nil {
+			if l, err := groupcommit.Open(p, dir, opts); err == nil {
 				for _, r := range records {
 					if _, err := l.Append(t.Context(), r); err == nil {
 						acked++ // a program that is dead acknowledges nothing
@@ -86,8 +90,7 @@ func TestAcknowledgedSurvives(t *testing.T) {
 				_ = l.Close()
 			}
 			d.Fault, killed = nil, p.left.Load() <= 0
-			step.NoError(t, crashAgain(d, records, acked), "The program was killed after %d changes to the disk. What was acknowledged, "+
-				"or found when the log was opened after that, should survive a crash.", changes)
+			step.NoError(t, crashAgain(d, records, acked), "A program is killed after %d changes to the disk.", changes)
 		})
 	}
 }
@@ -98,12 +101,9 @@ func crashes(t *step.T, budget int, life func(*simdisk.Disk) [][]byte, check fun
 	d := newDisk(nil)
 	d.Latency = takes(time.Millisecond, syncs...)
 	var records [][]byte
-	simdisk.Crashes{
-		Disk:     d,
-		Budget:   budget,
-		Workload: func(d *simdisk.Disk) error { records = life(d); return nil },
-		Check:    func(c *simdisk.Crash) error { return check(c.Disk, records, acknowledged(c)) },
-	}.Test(t)
+	workload := func(d *simdisk.Disk) error { records = life(d); return nil }
+	after := func(c *simdisk.Crash) error { return check(c.Disk, records, acknowledged(c)) }
+	simdisk.Crashes{Disk: d, Budget: budget, Workload: workload, Check: after}.Test(t)
 }
 
 // life returns the life of a log that takes records of these sizes; -1 is a copy of its own files.
@@ -115,7 +115,7 @@ func life(t *step.T, sizes ...int) func(d *simdisk.Disk) [][]byte {
 			if size < 0 {
 				r = bytes.Join(slices.Collect(maps.Values(files(t, d))), nil)
 			}
-			l.add(r)
+			l.take(r)
 		}
 		l.close()
 		return l.records
@@ -126,14 +126,11 @@ func life(t *step.T, sizes ...int) func(d *simdisk.Disk) [][]byte {
 func crashAgain(d *simdisk.Disk, appended [][]byte, acked int) error {
 	d.Latency = takes(time.Millisecond, syncs...)
 	var all [][]byte
-	if _, err := (simdisk.Crashes{
-		Disk:     d,
-		Budget:   20,
-		Workload: func(d *simdisk.Disk) (err error) { all, err = takesOne(d, appended, acked); return err },
-		Check: func(c *simdisk.Crash) error {
-			return recovered(c.Disk, options{}, all, 1, max(acked, acknowledged(c)), nil)
-		},
-	}).Explore(); err != nil {
+	workload := func(d *simdisk.Disk) (err error) { all, err = takesOne(d, appended, acked); return err }
+	after := func(c *simdisk.Crash) error {
+		return recovered(c.Disk, options{}, all, 1, max(acked, acknowledged(c)), nil)
+	}
+	if _, err := (simdisk.Crashes{Disk: d, Budget: 20, Workload: workload, Check: after}).Explore(); err != nil {
 		return fmt.Errorf("the power went out while the log was opened after that, or took a record: %w", err)
 	}
 	return nil
@@ -142,20 +139,18 @@ func crashAgain(d *simdisk.Disk, appended [][]byte, acked int) error {
 // Damage is an error and never silence, unless it is to what was appended last, which a crash may have torn.
 func TestDamage(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
-		l := open(t, newDisk(nil), options{}, 5)
-		l.has(1, "without damage")
-		rots(t, l, 2)
-		l.close()
-
+		rots(t, options{}, 5, 2)
 		crashes(t, 100, life(t, 40, 40, -1), goesOn)
 	})
 }
 
-// rots damages each byte of an open log in turn, and opens another on a copy of its files. What both yield should have been
-// appended. If the other says nothing, it should lack no record but those at the end that zeros, or a bit, can reach.
-func rots(t *step.T, l *ledger, zerosReach int) {
+// rots damages each byte of an open log of n records in turn, and opens another on a copy of its files. If neither reports it, the last
+// records may be gone, as many as zeros, or a bit, can reach.
+func rots(t *step.T, opts options, n, zerosReach int) {
 	t.Helper()
-	intact, found := files(t, l.Disk), 0
+	l, found := open(t, newDisk(nil), opts, n), 0
+	l.has(1, "without damage")
+	intact := files(t, l.Disk)
 	for _, name := range slices.Sorted(maps.Keys(intact)) {
 		for at := range min(len(intact[name]), len(bytes.TrimRight(intact[name], "\x00"))+8) { // a file may be allocated ahead
 			for _, damage := range []struct {
@@ -175,45 +170,46 @@ func rots(t *step.T, l *ledger, zerosReach int) {
 				if err != nil || len(got) < len(l.records) {
 					step.Equal(t, groupcommit.ErrCorrupt, err, "%s, how Records of the open log ends.", where)
 				}
-				another, err := groupcommit.Open(newDisk(files(t, l.Disk)), dir, l.opts)
+				p := newProgram(newDisk(files(t, l.Disk)), math.MaxInt64)
+				another, err := groupcommit.Open(p, dir, l.opts)
 				if got = nil; err == nil {
 					got, err = read(another, 0)
 					step.NoError(t, another.Close(), "%s, Close should succeed.", where)
 				}
+				step.Equal(t, 0, p.open.Load(), "%s, how many files are open after Close, or after Open fails:", where)
 				step.NoError(t, differ(got, l.records), "%s, what Records yields should have been appended.", where)
 				if err != nil {
 					step.Equal(t, groupcommit.ErrCorrupt, err, "%s, the error of Open or Records.", where)
 					found++
 					continue
 				}
-				step.Expect(t, len(got) >= len(l.records)-damage.reach, "%s, Open and Records say nothing, and %d of %d records are gone. "+
-					"Damage that is not at the end should be an error.", where, len(l.records)-len(got), len(l.records))
+				lost := len(l.records) - len(got)
+				step.Expect(t, lost <= damage.reach, "%s, not at the end, Open or Records should fail, and %d records are gone.", where, lost)
 			}
 		}
 		write(l.Disk, name, intact[name])
 	}
 	step.Expect(t, found > 0, "Of all damage to %d records, that to the first of them should be an error.", len(l.records))
+	l.close()
 }
 
 // Those who come while the disk is busy share the next sync, as many as fit into a group, and a crash leaves them in order.
 func TestGroups(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
-		const callers = 1000
-		l := open(t, newDisk(nil), options{}, 0)
+		l, callers, began := open(t, newDisk(nil), options{}, 0), 1000, time.Now()
 		l.Latency = takes(syncTime, simdisk.OpSync)
-		before, began := l.Count(simdisk.OpSync), time.Now()
 		answers := make([]answer, callers)
 		step.AtOnce(t, callers, func(n int) { answers[n].index, answers[n].err = l.Append(t.Context(), record(n, 100)) })
-		took, count := time.Since(began), l.Count(simdisk.OpSync)-before
+		took := time.Since(began)
 		l.records = make([][]byte, callers)
 		for n, a := range answers {
 			step.NoError(t, a.err, "%d appends at once should succeed.", callers)
-			step.Expect(t, 1 <= a.index && a.index <= callers && l.records[a.index-1] == nil,
+			step.Expect(t, 1 <= a.index && int(a.index) <= callers && l.records[a.index-1] == nil,
 				"%d appends at once should have the indexes from 1 to %d, each once. One has %d.", callers, callers, a.index)
 			l.records[a.index-1] = record(n, 100)
 		}
-		step.Expect(t, syncTime <= took && took <= 20*syncTime,
-			"%d appends at once should take at least one sync, 5 ms, and at most 100 ms. They took %v and %d syncs.", callers, took, count)
+		ok := syncTime <= took && took <= 2*syncTime
+		step.Expect(t, ok, "%d appends at once should take one sync or two, 5 ms each. They took %v.", callers, took)
 		l.reopen()
 		l.has(1, "after 1,000 appends at once, when the log is opened again")
 		l.close()
@@ -239,7 +235,6 @@ func TestGroups(t *testing.T) {
 			for n, size := range tt.sizes {
 				calls = append(calls, l.start(t.Context(), record(n+2, size)))
 			}
-			step.Equal(t, answer{1, nil}, first.Result(), "The first Append.")
 			ends, waited := []time.Duration{first.Took() - 3*time.Millisecond}, []int{}
 			for n, c := range calls {
 				step.Equal(t, answer{uint64(n + 2), nil}, c.Result(), "Append %d, in the order in which they came.", n+2)
@@ -282,16 +277,15 @@ func TestLoneAppend(t *testing.T) {
 		l.Latency = takes(syncTime, syncs...) // no other file begins
 		for n := 2; n <= 5; n++ {
 			c := l.start(t.Context(), record(n, 100))
-			step.Equal(t, answer{uint64(n), nil}, c.Result(), "Append to a log in order.")
 			step.Equal(t, syncTime, c.Took(), "The disk has nothing to do, and an Append takes one sync:")
+			step.Equal(t, answer{uint64(n), nil}, c.Result(), "Append to a log in order.")
 			time.Sleep(time.Duration(n) * time.Hour)
 		}
 		first := l.start(t.Context(), record(6, 100))
 		time.Sleep(2 * time.Millisecond)
 		second, third := l.start(t.Context(), record(7, 100)), l.start(t.Context(), record(8, 100))
 		step.Equal(t, syncTime, first.Took(), "An Append alone takes one sync, whoever comes meanwhile:")
-		step.Equal(t, 8*time.Millisecond, second.Took(), "An Append comes 2 ms after a sync of 5 ms began. It takes the rest of that "+
-			"and a sync of its own:")
+		step.Equal(t, 8*time.Millisecond, second.Took(), "An Append comes 2 ms into a sync of 5 ms. It takes the rest and one of its own:")
 		step.Equal(t, second.Took(), third.Took(), "Another comes at the same time, and shares that sync:")
 		l.close()
 	})
@@ -309,6 +303,7 @@ func TestFailedSync(t *testing.T) {
 				calls = append(calls, l.start(t.Context(), record(n, 100)))
 			}
 			time.Sleep(time.Second)
+			step.Expect(t, one == 0, "Three appends are under way, and no sync was asked for, which would fail.")
 			calls = append(calls, l.start(t.Context(), record(5, 100)))
 			for i, c := range calls {
 				l.isFinal(c.Result().err, fmt.Sprintf("Append of record %d", i+2))
@@ -318,30 +313,40 @@ func TestFailedSync(t *testing.T) {
 			l.isFinal(l.Close(), "A second Close")
 			return append(l.records, record(2, 100), record(3, 100), record(4, 100), record(5, 100))
 		}, goesOn)
-
-		for _, kind := range []simdisk.Kind{simdisk.OpOpen, simdisk.OpReadDir, simdisk.OpRead, simdisk.OpSync, simdisk.OpSyncDir} {
-			l, left := open(t, newDisk(nil), options{}, 1), math.MaxInt
-			l.close()
-			l.Fault = fails(kind, &left, syscall.EIO)
-			p := newProgram(l.Disk, math.MaxInt64)
-			opened, err := groupcommit.Open(p, dir, options{})
-			if left < math.MaxInt {
-				step.Equal(t, error(syscall.EIO), err, "Each %q fails, and so does Open.", kind)
-			} else {
-				step.NoError(t, opened.Close(), "Close should succeed.")
+		l, one := open(t, newDisk(nil), options{}, 1), 1
+		l.Latency, l.Fault = takes(syncTime, simdisk.OpSync), fails(simdisk.OpSync, &one, syscall.EIO)
+		under := l.start(t.Context(), record(2, 40))
+		closing := step.Start(t, func() answer { return calls["Close"](l.log) })
+		l.isFinal(under.Result().err, "Append, with Close waiting for it,")
+		l.isFinal(closing.Result().err, "Close, called while the sync was under way,")
+		for _, kind := range []simdisk.Kind{"open", "create", "mkdir", "read dir", "read", "write", "truncate", "rename", "sync", "sync dir"} {
+			for n := range 2 { // without a log, and with one
+				l, left := open(t, newDisk(nil), options{}, n), math.MaxInt
+				l.close()
+				p := newProgram([]*simdisk.Disk{newDisk(nil), l.Disk}[n], math.MaxInt64)
+				p.Fault = fails(kind, &left, syscall.EIO)
+				opened, err := groupcommit.Open(p, dir, options{})
+				if left < math.MaxInt {
+					step.Equal(t, error(syscall.EIO), err, "Each %q fails, and so does Open.", kind)
+				} else {
+					step.NoError(t, opened.Close(), "Close should succeed.")
+				}
+				step.Equal(t, 0, p.open.Load(), "How many files are open after Close, or after Open fails since each %q does:", kind)
 			}
-			step.Equal(t, 0, p.open.Load(), "How many files are open after Close, or after Open fails since each %q does:", kind)
 		}
-
-		l, left := open(t, newDisk(nil), options{SegmentSize: 300}, 2), 1
+		l, left := open(t, newDisk(nil), options{SegmentSize: 300}, 1), math.MaxInt
+		l.Latency = takes(syncTime, simdisk.OpSync)
+		_ = l.start(t.Context(), record(2, 40))
 		l.Fault = fails(simdisk.OpWrite, &left, simdisk.Short(150, syscall.ENOSPC))
-		_, err := l.Append(t.Context(), record(3, 400))
-		step.Equal(t, error(syscall.ENOSPC), err, "The disk is full in the middle of a write. Append:")
+		for _, c := range []*step.Call[answer]{l.start(t.Context(), record(3, 400)), l.start(t.Context(), record(4, 20))} {
+			step.Equal(t, error(syscall.ENOSPC), c.Result().err, "The disk is full in the middle of a write. Append, one of two:")
+		}
+		l.acknowledged(record(2, 40))
+		l.Fault = nil
 		l.has(1, "after a write has failed")
 		for n := 3; n < 10; n++ {
 			l.add(record(n, 40))
 		}
-		left = math.MaxInt
 		l.Fault = fails(simdisk.OpRead, &left, syscall.EIO)
 		if got, err := read(l.log, 1); err != nil || len(got) < 9 { // it may have all in memory
 			step.Equal(t, error(syscall.EIO), err, "A read fails. How Records ends:")
@@ -368,8 +373,8 @@ func fails(kind simdisk.Kind, left *int, err error) func(simdisk.Op) error {
 func (l *ledger) isFinal(err error, what string) {
 	l.t.Helper()
 	step.Expect(l.t, err != nil, "A sync has failed, and the next one says that all is well and writes nothing. %s succeeds.", what)
-	step.Equal(l.t, groupcommit.ErrFailed, err, "A sync has failed. %s should return ErrFailed.", what)
-	step.Equal(l.t, error(syscall.EIO), err, "A sync has failed. %s should return its error.", what)
+	both := errors.Is(err, groupcommit.ErrFailed) && errors.Is(err, syscall.EIO)
+	step.Expect(l.t, both, "A sync has failed. %s should return ErrFailed and the error of the sync: %q, %v.", what, syscall.EIO, err)
 	failed := false
 	for _, op := range l.Ops() {
 		step.Expect(l.t, !failed || !changes(op), "A sync has failed, and the log should write and sync no more. It did this: %v.", op)
@@ -524,38 +529,35 @@ func neverRace(t *testing.T, opts options, names ...string) {
 func TestFurtherSegments(t *testing.T) {
 	each := options{SegmentSize: 1} // a file for each record
 	step.Bubble(t, func(t *step.T) {
-		for _, tt := range []struct{ index, first uint64 }{{0, 1}, {1, 1}, {2, 2}, {4, 4}, {6, 6}, {7, 6}, {math.MaxUint64, 6}} {
-			l := open(t, newDisk(nil), each, 6)
-			step.NoError(t, l.DropBefore(tt.index), "DropBefore(%d) should succeed.", tt.index)
-			l.has(tt.first, fmt.Sprintf("after DropBefore(%d), each in a file of its own", tt.index))
-			l.add([]byte("and on"))
-			l.reopen()
-			l.has(tt.first, fmt.Sprintf("after DropBefore(%d), when the log is opened again", tt.index))
-			l.add([]byte("and on"))
-			l.close()
+		for _, index := range []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, math.MaxUint64} {
+			for per := uint64(1); per <= 3; per += 2 { // so many records of 400 bytes are in a file
+				l := open(t, newDisk(nil), options{SegmentSize: int64(per)*400 - 200}, 0)
+				for n := range 7 {
+					l.take(record(n+1, 400))
+				}
+				step.NoError(t, l.DropBefore(index), "DropBefore(%d) should succeed.", index)
+				first := (min(max(index, 1), 7)-1)/per*per + 1
+				l.has(first, fmt.Sprintf("after DropBefore(%d), with %d in a file", index, per))
+				l.add([]byte("and on"))
+				l.reopen()
+				l.has(first, fmt.Sprintf("after DropBefore(%d), when the log is opened again", index))
+				l.add([]byte("and on"))
+				l.close()
+			}
 		}
-		for index := range 8 {
-			l := open(t, newDisk(nil), options{SegmentSize: 100}, 7)
-			step.NoError(t, l.DropBefore(uint64(index+1)), "DropBefore(%d) should succeed.", index+1)
-			got, err := read(l.log, uint64(index+1))
-			step.NoError(t, errors.Join(err, differ(got, l.records)), "Records should yield what is not before %d.", index+1)
-			step.Equal(t, 7-index, len(got), "DropBefore(%d), several in a file. How many of 7 records there are from there on:", index+1)
-			l.close()
-		}
-		for _, drops := range []bool{false, true} {
+		for _, name := range []string{"DropBefore", "Append"} {
 			l, one := open(t, newDisk(nil), each, 4), 1
+			l.Fault = fails(simdisk.OpCreate, &one, syscall.EIO)
+			step.Equal(t, error(syscall.EIO), calls["Append"](l.log).err, "A file cannot be made. Append:")
+			one = 1
 			l.Fault = fails(simdisk.OpRemove, &one, syscall.EIO)
-			step.Equal(t, error(syscall.EIO), l.DropBefore(3), "A file cannot be removed. DropBefore:")
+			step.Equal(t, error(syscall.EIO), l.DropBefore(2), "A file cannot be removed. DropBefore:")
 			l.add(record(5, 40))
-			step.NoError(t, l.DropBefore(3), "DropBefore should succeed, after it has failed once.")
-			l.has(3, "after a file could not be removed, and then could")
+			step.NoError(t, l.DropBefore(2), "DropBefore should succeed, after it has failed once.")
+			l.has(2, "after a file could not be removed, and then could")
 			one = 1
 			l.Fault = fails(simdisk.OpSyncDir, &one, syscall.EIO)
-			if drops {
-				l.isFinal(l.DropBefore(4), "DropBefore")
-			} else {
-				l.isFinal(calls["Append"](l.log).err, "Append to a new file")
-			}
+			l.isFinal(calls[name](l.log).err, name+", which has to sync the folder,")
 			l.isFinal(calls["Append"](l.log).err, "The next Append")
 			l.isFinal(l.DropBefore(5), "The next DropBefore")
 			got, err := read(l.log, 4)
@@ -579,15 +581,13 @@ func TestFurtherSegments(t *testing.T) {
 			})
 		})
 	})
+	kills(t, each)
 }
 
-// Bit rot is found in any file, when the log is opened or read, and no file but the last is ever cut.
+// Bit rot is found in any file, when the log is opened or read, and only the end of the last file may go without a word.
 func TestFurtherBitRot(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
-		l := open(t, newDisk(nil), options{SegmentSize: 1}, 4)
-		l.has(1, "in files of their own")
-		rots(t, l, 1)
-		l.close()
+		rots(t, options{SegmentSize: 1}, 4, 1)
 	})
 }
 

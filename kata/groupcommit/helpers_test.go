@@ -77,7 +77,7 @@ func open(t *step.T, d *simdisk.Disk, opts options, n int) *ledger {
 	step.NoError(t, err, "Open should succeed.")
 	l := &ledger{opened, p, t, opts, nil}
 	for i := range n {
-		l.add(record(i+1, 40))
+		l.take(record(i+1, 40))
 	}
 	return l
 }
@@ -85,10 +85,16 @@ func open(t *step.T, d *simdisk.Disk, opts options, n int) *ledger {
 func (l *ledger) add(r []byte) {
 	l.t.Helper()
 	n := len(l.records) + 1
+	step.Equal(l.t, uint64(n), l.take(r), "The index that Append returns for record %d:", n)
+}
+
+// take adds a record whose index is not what a step is about.
+func (l *ledger) take(r []byte) uint64 {
+	l.t.Helper()
 	index, err := l.Append(l.t.Context(), r)
-	step.NoError(l.t, err, "Append of record %d should succeed.", n)
-	step.Equal(l.t, uint64(n), index, "The index that Append returns for record %d:", n)
+	step.NoError(l.t, err, "Append of record %d should succeed.", len(l.records)+1)
 	l.acknowledged(r)
+	return index
 }
 
 // acknowledged keeps a record, and notes for the check after a crash that it was acknowledged.
@@ -100,9 +106,9 @@ func (l *ledger) acknowledged(r []byte) {
 func (l *ledger) start(ctx context.Context, r []byte) *step.Call[answer] {
 	return step.Start(l.t, func() answer {
 		l.t.Tell("Append(%.25q)", r)
-		index, err := l.Append(ctx, r)
-		l.t.Tell("Append(%.25q) returns %d, %v", r, index, err)
-		return answer{index, err}
+		a := answerOf(l.Append(ctx, r))
+		l.t.Tell("Append(%.25q) returns %v", r, a)
+		return a
 	})
 }
 
@@ -171,8 +177,7 @@ func acknowledged(c *simdisk.Crash) (most int) {
 	return most
 }
 
-// recovered opens the log after a crash, and expects all acknowledged records from the oldest that is needed on, and
-// nothing that was not appended. It calls then with how many there are, and closes the log.
+// recovered expects all acknowledged records from the oldest on in the log after a crash. It calls then with their number.
 func recovered(d *simdisk.Disk, opts options, appended [][]byte, oldest, acked int, then func(*log, int) error) error {
 	l, err := groupcommit.Open(d, dir, opts)
 	if err != nil {
@@ -198,10 +203,10 @@ func takesOne(d *simdisk.Disk, appended [][]byte, acked int) (all [][]byte, err 
 		all = append(slices.Clip(appended[:n]), []byte("appended after the crash"))
 		index, err := l.Append(context.Background(), all[n])
 		note(d, int(index))
-		if err != nil || index != uint64(n+1) {
-			return fmt.Errorf("after the crash the log had %d records, and takes another with the index %d: %w", n, index, err)
+		if err == nil && index != uint64(n+1) {
+			err = fmt.Errorf("after the crash the log had %d records, and gives the next one the index %d", n, index)
 		}
-		return nil
+		return err
 	})
 	return all, err
 }
@@ -283,18 +288,13 @@ type answer struct {
 	err   error
 }
 
-func (a answer) String() string { return fmt.Sprintf("%d, %v", a.index, a.err) }
+func answerOf(index uint64, err error) answer { return answer{index, err} }
+func (a answer) String() string               { return fmt.Sprintf("%d, %v", a.index, a.err) }
 
 // calls are what may be done to a log at the same time.
 var calls = map[string]func(l *log) answer{
-	"Append": func(l *log) answer {
-		index, err := l.Append(context.Background(), []byte("at the same time"))
-		return answer{index, err}
-	},
-	"Records": func(l *log) answer {
-		got, err := read(l, 0)
-		return answer{uint64(len(got)), err}
-	},
+	"Append":     func(l *log) answer { return answerOf(l.Append(context.Background(), []byte("at the same time"))) },
+	"Records":    func(l *log) answer { got, err := read(l, 0); return answer{uint64(len(got)), err} },
 	"DropBefore": func(l *log) answer { return answer{0, l.DropBefore(3)} },
 	"Close":      func(l *log) answer { return answer{0, l.Close()} },
 }

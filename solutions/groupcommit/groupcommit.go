@@ -208,9 +208,9 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	l.groups.Wait()
-	l.disk <- struct{}{}
-	defer func() { <-l.disk }()
+	l.groups.Wait() // nobody else needs the file
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := l.file.Close(); !errors.Is(err, os.ErrClosed) { // or another Close was first
 		return errors.Join(l.failed, err)
 	}
