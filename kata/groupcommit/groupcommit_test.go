@@ -336,12 +336,12 @@ func TestFailedSync(t *testing.T) {
 		}
 		l, left := open(t, newDisk(nil), options{SegmentSize: 300}, 1), math.MaxInt
 		l.Latency = takes(syncTime, simdisk.OpSync)
-		_ = l.start(t.Context(), record(2, 40))
+		busy := l.start(t.Context(), record(2, 40))
 		l.Fault = fails(simdisk.OpWrite, &left, simdisk.Short(150, syscall.ENOSPC))
 		for _, c := range []*step.Call[answer]{l.start(t.Context(), record(3, 400)), l.start(t.Context(), record(4, 20))} {
 			step.Equal(t, error(syscall.ENOSPC), c.Result().err, "The disk is full in the middle of a write. Append, one of two:")
 		}
-		l.acknowledged(record(2, 40))
+		l.acknowledged(record(int(busy.Result().index), 40))
 		l.Fault = nil
 		l.has(1, "after a write has failed")
 		for n := 3; n < 10; n++ {
