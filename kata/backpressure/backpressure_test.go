@@ -104,8 +104,8 @@ func TestBounds(t *testing.T) {
 		for i, err := range answers {
 			s.isTrue(i+1, *err)
 		}
-		accepted := len(s.record().started)
-		step.Expect(t, accepted == 1 || accepted == 2, "Three jobs came at once: one may run and one may wait. The queue accepted %d.", accepted)
+		n := len(s.record().started)
+		step.Expect(t, n == 1 || n == 2, "Three jobs came at once: one may run and one may wait. The queue accepted %d.", n)
 		step.Equal(t, 1, s.record().peak, "There is one worker. The most jobs that ever ran at once:")
 	})
 }
@@ -189,7 +189,6 @@ func ended(t *step.T) context.Context {
 
 // arriveBehind has job 3 come, and job 1 end, in every order, while the caller of job 2 waits in Submit.
 func arriveBehind(t *testing.T, how string) {
-	t.Helper()
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		s := open(t, 1, 0)
 		s.fill(job{id: 1, gated: true})
@@ -277,14 +276,14 @@ func TestCloseDrains(t *testing.T) {
 		s.fill(jobs(1, 4, 10*time.Second+1)...)
 		var waiting [3]*step.Call[error]
 		for i := range waiting {
-			waiting[i] = s.begin(t.Context(), job{id: extra})
+			waiting[i] = s.begin(t.Context(), job{id: 5 + i})
 			step.Expect(t, waiting[i].Waits(), "Submit should wait, since the queue is full. It returned.")
 		}
 		first := step.Start(t, func() error { return s.close(t.Context()) })
 		again := step.Start(t, func() error { return s.close(t.Context()) })
 		for i, c := range waiting {
-			step.Expect(t, !c.Waits(), "Close should send all callers in Submit away at once. Number %d of 3 still waits.", i+1)
-			step.Equal(t, backpressure.ErrClosed, c.Result(), "Close sends caller %d of 3 in Submit away. Its answer:", i+1)
+			step.Expect(t, !c.Waits(), "Close should send all callers in Submit away at once. That of job %d still waits.", 5+i)
+			step.Equal(t, backpressure.ErrClosed, c.Result(), "Close sends the caller of job %d in Submit away. Its answer:", 5+i)
 		}
 		s.isClosed("the call of Close")
 		step.Expect(t, first.Waits() && again.Waits(), "Both calls of Close should wait for the jobs that were accepted. One returned.")
@@ -292,7 +291,7 @@ func TestCloseDrains(t *testing.T) {
 		step.Equal(t, [2]time.Duration{20*time.Second + 2, 20*time.Second + 2}, [2]time.Duration{first.Took(), again.Took()},
 			"Both calls of Close should return as soon as the last job, which ends after 20 s and 2 ns, is handled. They took:")
 		s.closes(1, 2, 3, 4)
-		step.Equal(t, nil, s.record().cancelled, "Close had time enough, so no job's context should end.")
+		step.Equal(t, "4 []", fmt.Sprint(len(s.record().started), s.record().cancelled), "4 were accepted, and had time. Started, cancelled:")
 	})
 	step.Bubble(t, func(t *step.T) {
 		for n := range 100 { // a select takes either, by chance
@@ -367,10 +366,8 @@ func TestCloseOutOfTime(t *testing.T) {
 		defer cancel()
 		patient := step.Start(t, func() error { return s.close(t.Context()) })
 		hasty := step.Start(t, func() error { return s.close(ctx) })
-		u := s.gaveUp(ctx, hasty.Result(), left{3, 2})
+		s.gaveUp(ctx, hasty.Result(), left{3, 2})
 		step.Equal(t, 5*time.Second, hasty.Took(), "Close should give up when its context ends. It took:")
-		step.Expect(t, strings.Contains(u.Error(), "3") && strings.Contains(u.Error(), "2"),
-			"The text of the error should have both numbers, 3 and 2. It is %q.", u)
 		step.NoError(t, patient.Result(), "Nothing is left, so the other call of Close should succeed.")
 		step.Equal(t, 2, len(s.record().cancelled), "Close gave up, so the context of both jobs that run should end. Jobs cancelled:")
 		step.Equal(t, 5*time.Second, patient.Took(), "The other call of Close should return when the jobs that ran have. It took:")
@@ -438,64 +435,65 @@ func TestCloseOutOfTime(t *testing.T) {
 
 // A job that panics, or ends its goroutine, costs no worker.
 func TestFurtherPanic(t *testing.T) {
-	spoil := func(job string) {
-		switch job {
-		case "soup":
-			panic("too hot")
-		case "wine":
-			runtime.Goexit()
-		}
-	}
-	step.Bubble(t, func(t *step.T) {
-		var q *backpressure.Queue[string]
-		var story []string // there is one worker, so one line at a time
-		start := time.Now()
-		tell := func(line string) {
-			t.Tell("%s", line)
-			story = append(story, fmt.Sprint(line, " after ", time.Since(start)))
-		}
-		q = queue(t, backpressure.Config[string]{
-			Workers: 1, Capacity: 3,
-			Handle: func(_ context.Context, job string) {
-				spoil(job)
-				time.Sleep(time.Duration(len(job)) * time.Second)
-				tell(job + " is handled")
-			},
-			Panicked: func(job string, value any) {
-				time.Sleep(2 * time.Second)
-				tell(fmt.Sprintf("%s panicked: %v", job, value))
-				_ = q.TrySubmit("other " + job)
-			},
-		})
-		for _, job := range []string{"bread", "soup", "cake", "wine"} {
-			step.NoError(t, q.TrySubmit(job), "3 jobs may wait, so TrySubmit should accept %s.", job)
-			synctest.Wait()
-		}
-		time.Sleep(time.Minute)
-		step.NoError(t, q.TrySubmit("soup"), "A minute is over and all jobs are done, so TrySubmit should accept one.")
-		synctest.Wait()
-		closing := step.Start(t, func() error { return q.Close(t.Context()) })
-		time.Sleep(time.Minute)
-		step.Expect(t, !closing.Waits(), "All jobs have returned, panicked or ended their goroutine. Close still waits.")
-		step.NoError(t, closing.Result(), "All jobs have returned, panicked or ended their goroutine.")
-		step.Equal(t, []string{
-			"bread is handled after 5s", "soup panicked: too hot after 7s", "cake is handled after 11s",
-			"other soup is handled after 21s", "soup panicked: too hot after 1m2s",
-		}, story, "Soup panics, wine ends its goroutine, and the one worker should go on.")
-		step.Equal(t, 2*time.Second, closing.Took(), "Close should wait until Panicked has returned, which takes 2 s. It took:")
-	})
-
 	var text strings.Builder
 	before, writer, flags := slog.Default(), log.Writer(), log.Flags()
 	defer func() { slog.SetDefault(before); log.SetOutput(writer); log.SetFlags(flags) }()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&text, nil)))
-	step.Bubble(t, func(t *step.T) {
-		q := queue(t, backpressure.Config[string]{Workers: 1, Capacity: 1, Handle: func(_ context.Context, job string) { spoil(job) }})
-		step.NoError(t, errors.Join(q.TrySubmit("soup"), q.TrySubmit("wine")), "One job may run and one wait, so TrySubmit should accept both.")
-		step.NoError(t, q.Close(t.Context()), "One job panicked and one ended its goroutine, so both are handled: Close should succeed.")
-		step.Expect(t, strings.Contains(text.String(), "too hot") && strings.Count(text.String(), "level=ERROR") == 1,
-			"There is no Panicked, so the panic's value should be logged with slog at level Error, once. Logged: %q.", text.String())
-	})
+	values := map[string]any{"soup": "too hot", "roast": errors.New("too hot")}
+	ends := map[string]func(){"soup": func() { panic(values["soup"]) }, "roast": func() { panic(values["roast"]) }, "wine": runtime.Goexit}
+	for n := range 24 {
+		first, capacity, later, told := []string{"soup", "roast", "wine"}[n%3], n/3%2*2, time.Duration(1-n/6%2)*time.Minute, n/12 == 0
+		step.Bubble(t, func(t *step.T) {
+			text.Reset()
+			var q *backpressure.Queue[string]
+			var story string                      // there is one worker, so one line at a time
+			its, start := t.Context(), time.Now() // its is of the job that runs
+			tell := func(takes time.Duration, what string) {
+				time.Sleep(takes)
+				story += fmt.Sprintf("%s after %v, context %v; ", what, time.Since(start), its.Err())
+			}
+			cfg := backpressure.Config[string]{Workers: 1, Capacity: capacity, Handle: func(ctx context.Context, job string) {
+				its = ctx //nolint:fatcontext // the context of each job
+				tell(time.Second, job+" ends")
+				if job == first {
+					_ = q.TrySubmit("more") // to hear that there is no room
+					ends[job]()
+				}
+			}}
+			if told {
+				cfg.Panicked = func(job string, value any) {
+					tell(3*time.Second, fmt.Sprintf("%s panicked (with this very value: %t)", job, value == values[job]))
+					_ = q.TrySubmit("more")
+				}
+			}
+			seconds, want := 1, first+" ends after 1s, context <nil>; "
+			if told && first != "wine" {
+				seconds, want = 4, want+first+" panicked (with this very value: true) after 4s, context <nil>; "
+			}
+			q = queue(t, cfg)
+			step.NoError(t, q.TrySubmit(first), "The worker is idle, so TrySubmit should accept %s.", first)
+			synctest.Wait()
+			for _, job := range []string{"bread", "cake"} {
+				call := step.Start(t, func() error { return q.Submit(t.Context(), job) })
+				step.Equal(t, capacity == 0, call.Waits(), "One job runs, and %d may wait. Whether Submit of %s waits:", capacity, job)
+				if capacity > 0 || later > 0 {
+					seconds++
+					want += fmt.Sprintf("%s ends after %ds, context <nil>; ", job, seconds)
+				}
+			}
+			time.Sleep(later)
+			closing := step.Start(t, func() error { return q.Close(t.Context()) })
+			time.Sleep(time.Minute)
+			step.Expect(t, !closing.Waits(), "What happened: [%s]. Close, %v later, still waits, and %d could wait.", story, later, capacity)
+			step.NoError(t, closing.Result(), "All jobs have returned, panicked or ended their goroutine.")
+			step.Expect(t, want == story, "The worker should go on after %s. Expected: [%s], but: [%s]", first, want, story)
+			step.Expect(t, later > 0 || closing.Took() == time.Duration(seconds)*time.Second,
+				"Close should wait until all jobs have ended and Panicked has returned, %d s. It waited %v.", seconds, closing.Took())
+			logged := !told && first != "wine"
+			step.Expect(t, strings.Contains(text.String(), "too hot") == logged && (strings.Count(text.String(), "level=ERROR") == 1) == logged,
+				"A panic's value should be logged with slog at level Error, once, if there is no Panicked (%t). Logged: %q.", logged, text.String())
+		})
+	}
 }
 
 // In front of the queue, HTTP turns full into 503 with Retry-After.
@@ -537,13 +535,15 @@ func TestFurtherHTTP(t *testing.T) {
 		step.Equal(t, `400 []`, ask(time.Second, "eight"), "The request is no job, closed or not. Status and Retry-After:")
 	})
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
-		s := open(t, 1, 1)
+		s := open(t, 1, 2)
 		handler := backpressure.Handler(s.queue, time.Second, parse)
-		for _, id := range []string{"1", "2"} {
-			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/jobs?id="+id, nil)
-			acts(x, "request "+id, "comes", func() { handler.ServeHTTP(w, r) })
+		answers := [2]*httptest.ResponseRecorder{httptest.NewRecorder(), httptest.NewRecorder()}
+		for i, w := range answers {
+			r := httptest.NewRequest(http.MethodPost, fmt.Sprint("/jobs?id=", i+1), nil)
+			acts(x, fmt.Sprint("request ", i+1), "comes", func() { handler.ServeHTTP(w, r) })
 		}
 		x.Run()
+		step.Equal(t, [2]int{202, 202}, [2]int{answers[0].Code, answers[1].Code}, "Two jobs came, and two may wait. The answers:")
 		s.closes(1, 2)
 	})
 }
@@ -584,16 +584,15 @@ func TestFurtherBadConfiguration(t *testing.T) {
 			field, why string
 			cfg        backpressure.Config[int]
 		}{
-			{"Workers", "nobody would handle the jobs", backpressure.Config[int]{Workers: 0, Capacity: 1, Handle: nothing}},
-			{"Workers", "there cannot be fewer than none", backpressure.Config[int]{Workers: -1, Capacity: 1, Handle: nothing}},
-			{"Capacity", "no fewer jobs than none can wait", backpressure.Config[int]{Workers: 1, Capacity: -1, Handle: nothing}},
-			{"Handle", "nothing would handle the jobs", backpressure.Config[int]{Workers: 1, Capacity: 1}},
+			{"Workers", "0 workers would handle no job", backpressure.Config[int]{Workers: 0, Capacity: 1, Handle: nothing}},
+			{"Workers", "there cannot be -1 workers", backpressure.Config[int]{Workers: -1, Capacity: 1, Handle: nothing}},
+			{"Capacity", "-1 jobs cannot wait", backpressure.Config[int]{Workers: 1, Capacity: -1, Handle: nothing}},
+			{"Handle", "Handle is nil", backpressure.Config[int]{Workers: 1, Capacity: 1}},
 		} {
 			q, err := backpressure.New(tt.cfg)
-			step.Expect(t, err != nil && q == nil, "New should return an error and nil, since %s. It returned %v, nil: %t.", tt.why, err, q == nil)
+			step.Expect(t, err != nil && q == nil, "New should return an error and nil, since %s. Got: %v, nil: %t.", tt.why, err, q == nil)
 			for _, field := range []string{"Workers", "Capacity", "Handle"} {
-				step.Equal(t, field == tt.field, strings.Contains(err.Error(), field),
-					"The error should name the field %s and no other. It is %q. Whether it names %s:", tt.field, err, field)
+				step.Equal(t, field == tt.field, strings.Contains(err.Error(), field), "%q should name %s alone. If it names %s:", err, tt.field, field)
 			}
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -23,16 +24,14 @@ type job struct {
 	stubborn bool // it does not heed its context
 }
 
-func jobs(first, last int, takes time.Duration) []job {
-	var all []job
+func jobs(first, last int, takes time.Duration) (all []job) {
 	for _, id := range span(first, last) {
 		all = append(all, job{id: id, takes: takes})
 	}
 	return all
 }
 
-func span(first, last int) []int {
-	var ids []int
+func span(first, last int) (ids []int) {
 	for id := first; id <= last; id++ {
 		ids = append(ids, id)
 	}
@@ -213,16 +212,17 @@ func (s *shop) givesUp(ctx context.Context, want left) {
 	s.gaveUp(ctx, call.Result(), want)
 }
 
-// gaveUp returns the error of a Close that ran out of time and left so much, or so much.
-func (s *shop) gaveUp(ctx context.Context, err error, want ...left) *backpressure.UnfinishedError {
+// gaveUp checks the error of a Close that ran out of time and left so much, or so much.
+func (s *shop) gaveUp(ctx context.Context, err error, want ...left) {
 	s.t.Helper()
 	u, ok := errors.AsType[*backpressure.UnfinishedError](err)
 	step.Expect(s.t, ok && u != nil, "Close ran out of time, so it should return an *UnfinishedError. It returned %v.", err)
-	got := left{u.Waiting, u.Running}
+	got, text := left{u.Waiting, u.Running}, u.Error()
 	step.Expect(s.t, slices.Contains(want, got), "Close gave up with %+v, and should say so. It said %+v.", want[0], got)
-	step.Expect(s.t, errors.Is(u.Err, ctx.Err()) && errors.Is(err, ctx.Err()),
-		"The *UnfinishedError should wrap %q, the error of Close's context. Its Err is %v.", ctx.Err(), u.Err)
-	return u
+	wraps := errors.Is(u.Err, ctx.Err()) && errors.Is(err, ctx.Err())
+	step.Expect(s.t, wraps, "It should wrap %q, the error of Close's context. Its Err is %v.", ctx.Err(), u.Err)
+	both := strings.Contains(text, fmt.Sprint(got.Waiting)) && strings.Contains(text, fmt.Sprint(got.Running))
+	step.Expect(s.t, both, "The text of the error should have both numbers. It is %q, of %+v.", text, got)
 }
 
 // acts is an actor that does one thing.
