@@ -12,21 +12,11 @@ import (
 
 // Config says what a handler lists, and how.
 type Config struct {
-	// DB has the tables items and sequence.
-	DB *sql.DB
-
-	// Keys sign cursors. The first signs, and each is accepted until its Until. There is
-	// at least one, no two have the same ID or the same Secret, and the first has no Until.
-	Keys []Key
-
-	// DefaultLimit is the limit of a request that has none, from 1 to MaxLimit.
-	DefaultLimit int
-
-	// MaxLimit is the largest limit that a request may ask for, from 1 to 1,000,000.
-	MaxLimit int
-
-	// CountUpTo is how far items are counted for count=true, from 1 to 1,000,000.
-	CountUpTo int
+	DB           *sql.DB // has the tables items and sequence
+	Keys         []Key   // at least one; no two have the same ID or Secret, and the first has no Until
+	DefaultLimit int     // of a request that has none, from 1 to MaxLimit
+	MaxLimit     int     // the largest that a request may ask for, from 1 to 1,000,000
+	CountUpTo    int     // how far items are counted for count=true, from 1 to 1,000,000
 }
 
 // A Key signs cursors.
@@ -36,8 +26,7 @@ type Key struct {
 	Until  time.Time // from this instant on its cursors are bad; zero is never
 }
 
-// New returns the handler of GET /items, which lists items page by page. It is safe for
-// concurrent use, changes nothing in the database, and keeps nothing between two requests.
+// New returns the handler of GET /items. Nobody asks it for another path.
 func New(cfg Config) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 }

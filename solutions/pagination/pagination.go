@@ -23,8 +23,8 @@ import (
 // Config says what a handler lists, and how.
 type Config struct {
 	DB           *sql.DB // has the tables items and sequence
-	Keys         []Key   // the first signs; every one is accepted until its Until
-	DefaultLimit int     // of a request without a limit, from 1 to MaxLimit
+	Keys         []Key   // at least one; no two have the same ID or Secret, and the first has no Until
+	DefaultLimit int     // of a request that has none, from 1 to MaxLimit
 	MaxLimit     int     // the largest that a request may ask for, from 1 to 1,000,000
 	CountUpTo    int     // how far items are counted for count=true, from 1 to 1,000,000
 }
@@ -37,7 +37,7 @@ type Key struct {
 }
 
 // New returns the handler of GET /items, which lists items page by page. It is safe for
-// concurrent use, changes nothing in the database, and keeps nothing between two requests.
+// concurrent use, and keeps nothing between two requests.
 func New(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items", func(w http.ResponseWriter, r *http.Request) { // HEAD too; the rest is 405 with Allow
