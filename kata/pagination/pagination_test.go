@@ -411,7 +411,7 @@ func TestRotation(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		s := open(t, mixed()...)
-		s.first(fmt.Sprintf("limit=%d&snapshot=false&count=false", limits.MaxLimit))
+		good := s.first(fmt.Sprintf("limit=%d&snapshot=false&count=false", limits.MaxLimit)).follow("first", "limit").cursor("next")
 		for _, tt := range []struct{ parameter, why, queries string }{
 			{"limit", "A limit is at least 1", "limit=0 limit=-1"},
 			{"limit", "A limit is at most MaxLimit", "limit=1001 limit=4294967297 limit=18446744073709551617 limit=99999999999999999999"},
@@ -427,7 +427,6 @@ func TestBadInput(t *testing.T) {
 				s.get("/items?"+query).refused(tt.parameter, tt.why)
 			}
 		}
-		good := s.first("limit=5").cursor("next")
 		s.get("/items?limit=1001&cursor="+good).refused("limit", "A limit is at most MaxLimit, also with a cursor")
 		for _, pair := range []string{"limit=5", "sort=newest", "category=even", "cursor=" + good, "snapshot=true", "count=false"} {
 			name, _, _ := strings.Cut(pair, "=")
@@ -550,7 +549,8 @@ func TestFurtherErrors(t *testing.T) {
 		log.SetOutput(io.Discard) // a handler may write the error to its log
 		s := open(t, mixed()...)
 		begin := s.first("limit=3&snapshot=true&count=true")
-		for _, to := range []*url.URL{begin.url, s.first("limit=100").url, s.first("limit=23").links["next"], begin.links["next"]} {
+		second := begin.follow("next", "count", "true") // with all statements that there are
+		for _, to := range []*url.URL{begin.url, s.first("limit=100").url, s.first("limit=23").links["next"], second.url} {
 			good := s.get(to.String())
 			good.closed()
 			seen := map[string]int{}
