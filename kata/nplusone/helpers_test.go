@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +31,11 @@ const schema = `
 	CREATE TABLE payments (order_id INTEGER NOT NULL, position INTEGER NOT NULL, cents INTEGER NOT NULL);
 	CREATE INDEX lines_order    ON lines(order_id);
 	CREATE INDEX payments_order ON payments(order_id);`
+
+// far are positions of one order, which may be any int64, and mixed is a table of them in another order.
+var far = []int64{math.MinInt64, -1, 0, 1 << 33, math.MaxInt64 - 1, math.MaxInt64}
+
+const mixed = "json_each('[8589934592, 9223372036854775807, 9223372036854775806, 0, -1, -9223372036854775808]')"
 
 // A shop is a database behind a probe, and the store that reads it.
 type shop struct {
@@ -119,14 +126,17 @@ func closed(t *step.T, rec *sqlprobe.Recording, format string, args ...any) {
 
 func story(rec *sqlprobe.Recording) string { return "\n\nthe statements:\n" + rec.String() }
 
-func named(with nplusone.With) string {
-	var parts []string
+func named(with nplusone.With) string { return cmp.Or(parts(with, true, ", "), "nothing along") }
+
+// parts names the tables of what is asked for along with the orders, or of what is not.
+func parts(with nplusone.With, asked bool, separator string) string {
+	var tables []string
 	for i, on := range []bool{with.Lines, with.Products, with.Payments} {
-		if on {
-			parts = append(parts, []string{"lines", "products", "payments"}[i])
+		if on == asked {
+			tables = append(tables, []string{"lines", "products", "payments"}[i])
 		}
 	}
-	return cmp.Or(strings.Join(parts, ", "), "nothing along")
+	return strings.Join(tables, separator)
 }
 
 // text writes an order so that two that are alike have the same, and at most eight parts of each kind.
@@ -176,33 +186,26 @@ type fetched struct {
 	keys []int64
 	at   time.Time
 	ctx  context.Context //nolint:containedctx // a record of what Fetch was given
+	over bool            // it had ended when Fetch was called
 }
 
 func (c *counter) fetch(ctx context.Context, ids []int64) (map[int64]string, error) {
 	c.t.Tell("Fetch of %d keys: %v", len(ids), ids[:min(len(ids), 12)])
 	c.mu.Lock()
-	c.calls = append(c.calls, fetched{slices.Clone(ids), time.Now(), ctx})
+	c.calls = append(c.calls, fetched{slices.Clone(ids), time.Now(), ctx, ctx.Err() != nil})
 	takes, err := c.takes, c.fails[len(c.calls)]
 	c.mu.Unlock()
 	if time.Sleep(takes); err != nil { // a driver may be late to look at its context
 		return nil, err
 	}
 	list := strings.ReplaceAll(fmt.Sprint(ids), " ", ",") // [1,2,3]
-	rows, err := c.DB.QueryContext(ctx, "SELECT id, name FROM products WHERE id IN (SELECT value FROM json_each(?))", list)
-	if err != nil {
+	const query = "SELECT json_group_object(id, name) FROM products WHERE id IN (SELECT value FROM json_each(?))"
+	var found []byte
+	if err := c.DB.QueryRowContext(ctx, query, list).Scan(&found); err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	names := map[int64]string{}
-	for rows.Next() {
-		var id int64
-		var name string
-		if err := rows.Scan(&id, &name); err != nil {
-			return nil, err
-		}
-		names[id] = name
-	}
-	return names, rows.Err()
+	return names, json.Unmarshal(found, &names)
 }
 
 // seen returns the calls of Fetch so far, once all is quiet.
@@ -274,6 +277,13 @@ func names(t *step.T, loads ...load) {
 	}
 }
 
+// within is a context that ends after d.
+func within(t *step.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), d, errors.New("the browser was closed"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // givesUp expects that a load whose context has ended has returned, with the context's error.
 func givesUp(t *step.T, d load, what string) {
 	t.Helper()
@@ -288,5 +298,3 @@ func sizes(batches [][]int64) []int {
 	}
 	return n
 }
-
-func sorted(keys []int64) []int64 { return slices.Sorted(slices.Values(keys)) }

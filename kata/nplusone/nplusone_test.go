@@ -25,9 +25,10 @@ import (
 func TestTheRightAnswer(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		s := open(t, 100, `
-			INSERT INTO orders VALUES (1, 'ada'), (0, 'Bö, "b"|;:\'), (-3, ''), (9, 'dan'), (4611686018427387905, 'eve');
+			INSERT INTO orders VALUES (1, 'ada'), (0, 'Bö, "b"|;:\'), (-3, ''), (9, 'dan'), (4611686018427387905, 'eve'), (2, 'fay');
 			INSERT INTO lines VALUES (1, 30, 7, 1), (1, -9, 8, 2), (1, -10, 7, 3), (-3, 0, 9, 4), (5, 1, 7, 5), (9, 1, 7, 6),
 				(4611686018427387905, 4611686018427387905, 4611686018427387905, 4611686018427387905);
+			INSERT INTO lines SELECT 2, value, 7, 1 FROM `+mixed+`;
 			INSERT INTO products VALUES (7, 'pen', 100);
 			INSERT INTO payments VALUES (1, 1, 500)`) // which nobody asks for here
 		const large = 4611686018427387905
@@ -38,6 +39,10 @@ func TestTheRightAnswer(t *testing.T) {
 			0:     {ID: 0, Customer: `Bö, "b"|;:\`},
 			-3:    {ID: -3, Lines: []nplusone.Line{{Position: 0, ProductID: 9, Quantity: 4}}},
 			large: {ID: large, Customer: "eve", Lines: []nplusone.Line{{Position: large, ProductID: large, Quantity: large}}},
+			2:     {ID: 2, Customer: "fay"},
+		}
+		for _, position := range far {
+			orders[2].Lines = append(orders[2].Lines, nplusone.Line{Position: position, ProductID: 7, Quantity: 1})
 		}
 		for _, ids := range [][]int64{
 			{1},
@@ -47,16 +52,16 @@ func TestTheRightAnswer(t *testing.T) {
 			{-3, 1, -3, 1, 1},     // twice and more
 			{large - 1, large, 1}, // two that are one as a float64
 			{4},
+			{2}, // whose positions are far apart
 		} {
 			s.ask(t, ids, nplusone.With{Lines: true}, func(id int) *nplusone.Order { return orders[id] })
 		}
 		s.ask(t, []int64{0, 1}, nplusone.With{}, func(id int) *nplusone.Order {
 			return &nplusone.Order{ID: int64(id), Customer: orders[id].Customer}
 		})
-		for _, none := range [][]int64{nil, {}} {
-			for _, with := range []nplusone.With{{}, {Lines: true}, {Lines: true, Products: true, Payments: true}} {
-				says(t, s.ask(t, none, with, nil).CheckCount(0), "without ids there is nothing to ask")
-			}
+		for _, with := range []nplusone.With{{}, {Lines: true}, {Lines: true, Products: true, Payments: true}} {
+			says(t, s.ask(t, nil, with, nil).CheckCount(0), "without ids there is nothing to ask")
+			says(t, s.ask(t, []int64{}, with, nil).CheckCount(0), "without ids there is nothing to ask")
 		}
 	})
 }
@@ -67,10 +72,8 @@ func TestStatementCount(t *testing.T) {
 		with := nplusone.With{Lines: true}
 		want := func(id int) *nplusone.Order { return wanted(id, 3, 0, 50, with) }
 		s := many(t, 32766, 1000, 3, 0, 50)
-		few := s.ask(t, span(1, 10), with, want)
-		says(t, few.CheckAtMost(2), "10 orders with lines are in two tables")
-		all := s.ask(t, span(1, 1000), with, want)
-		says(t, all.CheckAtMost(2), "1,000 orders with lines are in two tables")
+		says(t, s.ask(t, span(1, 10), with, want).CheckAtMost(2), "10 orders with lines are in two tables")
+		says(t, s.ask(t, span(1, 1000), with, want).CheckAtMost(2), "1,000 orders with lines are in two tables")
 		bare := s.ask(t, span(1, 10), nplusone.With{}, func(id int) *nplusone.Order { return wanted(id, 0, 0, 50, nplusone.With{}) })
 		says(t, bare.CheckAtMost(1), "10 orders with nothing along are in one table")
 
@@ -87,11 +90,10 @@ func TestNested(t *testing.T) {
 		with := nplusone.With{Lines: true, Products: true}
 		s := many(t, 32766, 400, 3, 0, 50)
 		want := func(id int) *nplusone.Order { return wanted(id, 3, 0, 50, with) }
-		few := s.ask(t, span(1, 10), with, want)
-		says(t, few.CheckAtMost(3), "10 orders with lines and products are in three tables")
+		says(t, s.ask(t, span(1, 10), with, want).CheckAtMost(3), "10 orders with lines and products are in three tables")
 		says(t, s.ask(t, span(1, 400), with, want).CheckAtMost(3), "400 orders with lines and products are in three tables")
 
-		_, err := s.DB.Exec("DELETE FROM products WHERE id % 2 = 0")
+		_, err := s.DB.Exec("DELETE FROM products WHERE id % 2 = 0; DELETE FROM lines WHERE order_id = 30")
 		require.NoError(t, err)
 		s.ask(t, span(1, 20), with, func(id int) *nplusone.Order {
 			o := want(id)
@@ -102,9 +104,7 @@ func TestNested(t *testing.T) {
 			}
 			return o
 		})
-		_, err = s.DB.Exec("DELETE FROM lines WHERE order_id = 3")
-		require.NoError(t, err)
-		bare := s.ask(t, []int64{3}, with, func(id int) *nplusone.Order { return wanted(id, 0, 0, 50, with) })
+		bare := s.ask(t, []int64{30}, with, func(id int) *nplusone.Order { return wanted(id, 0, 0, 50, with) })
 		says(t, bare.CheckAtMost(2), "an order without lines has no products to ask for")
 
 		_, err = s.DB.Exec(`UPDATE lines SET product_id = 10 - position WHERE order_id = 4;
@@ -187,18 +187,19 @@ func TestTwoCollections(t *testing.T) {
 		says(t, sqlprobe.CheckWorkGrowth(small.ask(t, span(1, 10), only, want), large.ask(t, span(1, 10), only, want), 1.5),
 			"the same 10 orders with payments were read out of 100, and then out of 2,000")
 
-		for _, with := range []nplusone.With{{}, {Lines: true}, {Payments: true}} {
-			want := func(id int) *nplusone.Order { return wanted(id, 3, 3, 50, with) }
-			rows := map[bool]int{true: 3, false: 100} // by whether they are asked for
-			bare, full := many(t, 100, 5, 3, 3, 50), many(t, 100, 5, rows[with.Lines], rows[with.Payments], 50)
-			says(t, sqlprobe.CheckWorkGrowth(bare.ask(t, span(1, 5), with, want), full.ask(t, span(1, 5), with, want), 1.2),
-				"5 orders with %s were read, and then again with 100 each of what is not asked for", named(with))
+		for _, with := range []nplusone.With{{}, {Lines: true}, {Payments: true}, {Lines: true, Payments: true}, {Lines: true, Products: true}} {
+			s := many(t, 100, 5, 3, 3, 50)
+			_, err := s.DB.Exec("DROP TABLE " + parts(with, false, "; DROP TABLE "))
+			require.NoError(t, err)
+			t.Tell("orders with %s are asked for; what is not asked for has no table: %s", named(with), parts(with, false, ", "))
+			s.ask(t, span(1, 5), with, func(id int) *nplusone.Order { return wanted(id, 3, 3, 50, with) })
 		}
 
 		s := open(t, 100, `
-			INSERT INTO orders VALUES (1, 'ada'), (2, 'bob'), (3, 'cyd');
+			INSERT INTO orders VALUES (1, 'ada'), (2, 'bob'), (3, 'cyd'), (5, 'dot');
 			INSERT INTO lines VALUES (1, 1, 7, 1), (1, 2, 7, 1), (2, 1, 7, 1);
-			INSERT INTO payments VALUES (1, 1, 500), (1, 2, 500), (3, 2, 30), (3, 1, 40), (4, 1, 50)`) // of an order 4 that is gone
+			INSERT INTO payments VALUES (1, 1, 500), (1, 2, 500), (3, 2, 30), (3, 1, 40), (4, 1, 50); -- 4 is gone
+			INSERT INTO payments SELECT 5, value, 60 FROM `+mixed)
 		orders := map[int]*nplusone.Order{
 			1: {
 				ID: 1, Customer: "ada",
@@ -207,8 +208,12 @@ func TestTwoCollections(t *testing.T) {
 			},
 			2: {ID: 2, Customer: "bob", Lines: []nplusone.Line{{Position: 1, ProductID: 7, Quantity: 1}}},
 			3: {ID: 3, Customer: "cyd", Payments: []nplusone.Payment{{Position: 1, Cents: 40}, {Position: 2, Cents: 30}}},
+			5: {ID: 5, Customer: "dot"},
 		}
-		s.ask(t, []int64{1, 2, 3, 4}, nplusone.With{Lines: true, Payments: true}, func(id int) *nplusone.Order { return orders[id] })
+		for _, position := range far {
+			orders[5].Payments = append(orders[5].Payments, nplusone.Payment{Position: position, Cents: 60})
+		}
+		s.ask(t, []int64{1, 2, 3, 4, 5}, nplusone.With{Lines: true, Payments: true}, func(id int) *nplusone.Order { return orders[id] })
 		s.ask(t, []int64{3}, nplusone.With{Payments: true}, func(id int) *nplusone.Order { return orders[id] })
 	})
 }
@@ -226,7 +231,7 @@ func TestLoaderBatches(t *testing.T) {
 			step.Equal(t, window, loads[0].Took(), "The first load opened the batch, and waits for the window.")
 		})
 		says(t, rec.CheckCount(1), "Six loads came within the window")
-		step.Equal(t, []int64{1, 2, 3, 4}, sorted(c.batches()[0]), "Four keys were loaded, two of them twice, and each is asked for once.")
+		step.Equal(t, []int64{1, 2, 3, 4}, slices.Sorted(slices.Values(c.batches()[0])), "Four keys, two of them twice: each is asked for once.")
 
 		time.Sleep(time.Hour)
 		late := startAll(t, l, 5)
@@ -248,9 +253,7 @@ func TestLoaderBatches(t *testing.T) {
 		names(t, loads...)
 		step.Equal(t, []int{5, 5, 5, 2}, sizes(c.batches()), "17 keys are asked for in batches of at most five.")
 		step.Equal(t, window, c.seen()[3].at.Sub(began), "The window of the last batch begins with its own first load, and ends after:")
-	})
-	step.Bubble(t, func(t *step.T) {
-		l, _ := loader(t, 1)
+		l, _ = loader(t, 1)
 		load := start(t, l, t.Context(), 1)
 		step.Expect(t, !load.Waits(), "MaxBatch is 1, so the first key fills the batch, and it should be sent at once.")
 		names(t, load)
@@ -296,7 +299,11 @@ func TestLoaderBatches(t *testing.T) {
 	for _, tt := range []struct {
 		how string
 		end func()
-	}{{"panicked", func() { panic("broken") }}, {"called runtime.Goexit", runtime.Goexit}} {
+	}{
+		{"panicked", func() { panic("broken") }},
+		{"panicked with an error around ErrNotFound", func() { panic(fmt.Errorf("the map has no such key: %w", nplusone.ErrNotFound)) }},
+		{"called runtime.Goexit", runtime.Goexit},
+	} {
 		step.Bubble(t, func(t *step.T) {
 			fetch := func(_ context.Context, keys []int64) (map[int64]string, error) {
 				if slices.Contains(keys, 1) {
@@ -310,7 +317,7 @@ func TestLoaderBatches(t *testing.T) {
 			for _, d := range loads {
 				step.Expect(t, !d.Waits(), "Fetch %s, and Load(%d) of its batch should return an error. It still waits.", tt.how, d.key)
 				step.Expect(t, d.Result().err != nil && !errors.Is(d.Result().err, nplusone.ErrNotFound),
-					"Fetch %s, and Load(%d) of its batch should return an error that says so. It returned %v.", tt.how, d.key, d.Result().err)
+					"Fetch %s, and Load(%d) of its batch should return an error that is no ErrNotFound. It returned: %v", tt.how, d.key, d.Result().err)
 			}
 			names(t, startAll(t, l, 2)...)
 		})
@@ -331,13 +338,11 @@ func TestLoaderCancellation(t *testing.T) {
 			step.Bubble(t, func(t *step.T) {
 				l, c := loader(t, 100)
 				c.slow(time.Second)
-				impatient, cancel := context.WithTimeoutCause(t.Context(), tt.gaveUp, errors.New("the browser was closed"))
-				defer cancel()
 				var loads []load
 				for i := range 3 {
 					ctx := t.Context()
 					if i == who {
-						ctx = impatient
+						ctx = within(t, tt.gaveUp)
 					}
 					loads = append(loads, start(t, l, ctx, int64(i+1)))
 				}
@@ -376,36 +381,28 @@ func TestLoaderCancellation(t *testing.T) {
 		l, c := loader(t, 2)
 		c.slow(time.Second)
 		first := start(t, l, t.Context(), 1)
-		impatient, cancel := context.WithTimeout(t.Context(), time.Second/2)
-		defer cancel()
-		filler := start(t, l, impatient, 2)
+		filler := start(t, l, within(t, time.Second/2), 2)
 		time.Sleep(time.Second / 2)
 		givesUp(t, filler, "The load that filled the batch gave up while it was being fetched")
 		names(t, first)
-	})
-	step.Bubble(t, func(t *step.T) { // two callers want one key, and one of them gives up
-		l, _ := loader(t, 100)
-		impatient, cancel := context.WithTimeout(t.Context(), window/2)
-		defer cancel()
-		first, second := start(t, l, impatient, 1), start(t, l, t.Context(), 1)
+		c.slow(0)
+		brief, second := start(t, l, within(t, window/2), 3), start(t, l, t.Context(), 3)
+		time.Sleep(window / 2)
+		givesUp(t, brief, "The first of two loads of one key gave up")
+		time.Sleep(window / 2)
+		step.Expect(t, !second.Waits(), "The first of two loads of one key gave up, and the second should get its value. It still waits.")
 		names(t, second)
-		givesUp(t, first, "The first of two loads of one key gave up")
 	})
 	step.Bubble(t, func(t *step.T) {
 		type loader = *nplusone.Loader[int, int]
 		fetch := func(_ context.Context, keys []int) (map[int]int, error) { return map[int]int{keys[0]: 1}, nil }
-		brief := func() context.Context {
-			ctx, cancel := context.WithTimeout(t.Context(), window/2)
-			t.Cleanup(cancel)
-			return ctx
-		}
 		apart.Pairs(t.T, func() loader {
 			return nplusone.NewLoader(nplusone.LoaderConfig[int, int]{Window: window, MaxBatch: 2, Fetch: fetch})
 		},
 			apart.Call[loader]{Name: "a Load whose window ends", Do: func(l loader) { l.Load(t.Context(), 1) }},
-			apart.Call[loader]{Name: "a Load that gives up", Do: func(l loader) { l.Load(brief(), 1) }},
+			apart.Call[loader]{Name: "a Load that gives up", Do: func(l loader) { l.Load(within(t, window/2), 1) }},
 			apart.Call[loader]{Name: "two Loads that fill a batch", Do: func(l loader) {
-				go l.Load(brief(), 1)
+				go l.Load(within(t, window/2), 1)
 				synctest.Wait()
 				l.Load(t.Context(), 2)
 			}},
@@ -445,32 +442,37 @@ func TestFurtherAllGiveUp(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		l, c := loader(t, 100)
 		c.slow(time.Hour)
-		short, cancelShort := context.WithTimeout(t.Context(), time.Second)
-		defer cancelShort()
-		long, cancelLong := context.WithTimeout(t.Context(), time.Minute)
-		defer cancelLong()
-		loads := []load{start(t, l, short, 1), start(t, l, long, 2), start(t, l, short, 2)}
-		time.Sleep(2 * time.Second)
-		step.Equal(t, 1, len(c.seen()), "Three loads within the window are one batch. Batches sent:")
-		step.NoError(t, c.seen()[0].ctx.Err(), "One of three still waits, so the context of Fetch should go on.")
-		time.Sleep(time.Minute)
-		step.Expect(t, c.seen()[0].ctx.Err() != nil, "Nobody waits any more, and the context of Fetch should end. It goes on.")
-		for _, d := range loads {
-			givesUp(t, d, "Each load gave up")
+		for n, early := range []time.Duration{time.Second, window / 2} {
+			var loads []load
+			for i, patience := range []time.Duration{early, time.Second, time.Minute, time.Second, early, 0} {
+				loads = append(loads, start(t, l, within(t, patience), int64(i/2+1)))
+			}
+			time.Sleep(2 * time.Second)
+			step.Equal(t, n+1, len(c.seen()), "The loads within the window are one batch. Batches sent:")
+			step.NoError(t, c.seen()[n].ctx.Err(), "One load of the batch still waits, so the context of Fetch should go on.")
+			time.Sleep(time.Minute)
+			step.Expect(t, c.seen()[n].ctx.Err() != nil, "The first loads gave up after %v, the last one after a minute. "+
+				"Nobody waits any more, and the context of Fetch should end. It goes on.", early)
+			for _, d := range loads {
+				givesUp(t, d, "Each load gave up")
+			}
 		}
 
 		// The same before the batch is sent: the next load is as if they had never been.
 		c.slow(0)
-		brief, cancel := context.WithTimeout(t.Context(), window/2)
-		defer cancel()
-		gone := start(t, l, brief, 3)
+		first, last := start(t, l, within(t, window/4), 3), start(t, l, within(t, window/2), 3)
 		time.Sleep(window / 2)
-		givesUp(t, gone, "The load gave up")
+		givesUp(t, first, "The first of two loads gave up")
+		givesUp(t, last, "The second of two loads gave up")
 		after := start(t, l, t.Context(), 4)
 		const what = "All loads gave up before their batch was sent, and the next one"
 		step.NoError(t, after.Result().err, what+" should open a batch of its own.")
 		step.Equal(t, window, after.Took(), what+" opens a batch of its own, with a window of its own.")
-		step.Equal(t, []int64{4}, c.batches()[len(c.batches())-1], what+" opens a batch without their keys.")
+		calls := c.seen()
+		step.Equal(t, []int64{4}, calls[len(calls)-1].keys, what+" opens a batch without their keys.")
+		for _, f := range calls[2 : len(calls)-1] {
+			step.Expect(t, f.over, "All loads of %v gave up before Fetch was called, so its context should have ended. It had not.", f.keys)
+		}
 		c.slow(24 * time.Hour)
 		names(t, startAll(t, l, 5)...) // the context of Fetch lasts as long as somebody waits
 	})
@@ -575,15 +577,13 @@ func TestFurtherErrors(t *testing.T) {
 		step.Equal(t, context.Canceled, err, "The context had ended, and Orders returns its error.")
 		for n := range total {
 			fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: n, Times: 1, Latency: time.Hour})
-			soon, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("the browser was closed"))
 			began := time.Now()
-			rec := s.probe.Record(func() { _, err = s.Orders(soon, span(1, 30), with) })
+			rec := s.probe.Record(func() { _, err = s.Orders(within(t, time.Second), span(1, 30), with) })
 			what := fmt.Sprintf("The context ended while statement %d of %d ran", n+1, total)
 			step.Equal(t, context.DeadlineExceeded, err, "%s, and Orders returns its error.", what)
 			step.Equal(t, time.Second, time.Since(began), "%s, and Orders returns at once, after:", what)
 			says(t, rec.CheckRowsClosed(), "%s", what)
 			fault.Remove()
-			cancel()
 		}
 		for _, column := range [][2]string{{"lines", "quantity"}, {"products", "cents"}, {"payments", "cents"}} {
 			set := func(value string) {
