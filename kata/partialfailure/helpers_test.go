@@ -166,7 +166,7 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.t.Tell("%s%s, after %v: %v", q.host, q.path, q.ended-q.sent, err)
 		return nil, fmt.Errorf("recorded: %w", err)
 	}
-	r.t.Tell("%s%s, after %v: %s", q.host, q.path, q.ended-q.sent, resp.Status)
+	r.t.Tell("%s%s, after %v: %s, to the end of the header", q.host, q.path, q.ended-q.sent, resp.Status)
 	return resp, nil
 }
 

@@ -28,8 +28,7 @@ func TestSideBySide(t *testing.T) {
 			s.answers(p.Name, reply{takes: time.Duration(i+1) * 50 * ms})
 		}
 		got := s.whole(productPage, "All services answer")
-		step.Expect(t, got.took < 210*ms,
-			"The parts take 50 to 200 ms, so the page should take as long as the slowest. It took %v.", got.took)
+		step.Expect(t, got.took < 210*ms, "The parts take 50 to 200 ms, so the page should take as long as the slowest. It took %v.", got.took)
 		step.Equal(t, 4, len(s.sent), "All services answer, so one request for each part is enough. Requests:")
 	})
 	inShop(t, func(t *step.T, s *shop) {
@@ -46,8 +45,7 @@ func TestSideBySide(t *testing.T) {
 		step.Equal(t, len(offer), len(got.parts["offer"]), "The price answers with small print. Bytes of it in the page:")
 		step.Equal(t, map[string]string{"opinions": "five stars", "hold": "", "offer": offer}, got.parts,
 			"The services answer with 201, 204 and 299. The bodies, by the names of the parts:")
-		sent := map[string]string{"reviews": "POST /search?about=7&first=10 stars=5", "stock": "PUT /7 one", "price": "GET /7"}
-		for host, want := range sent {
+		for host, want := range map[string]string{"reviews": "POST /search?about=7&first=10 stars=5", "stock": "PUT /7 one", "price": "GET /7"} {
 			step.Equal(t, want, s.requests(host)[0].what, "The %s should get the part's own method, URL and body.", host)
 		}
 	})
@@ -75,8 +73,7 @@ func TestRequiredAndOptional(t *testing.T) {
 		step.Equal(t, http.StatusMultipleChoices, failed.Status, "Status is that of the answer.")
 		step.Equal(t, 1, failed.Attempts, "Attempts is how many there were.")
 		step.Equal(t, nil, failed.Err, "There was an answer, so Err is nil.")
-		failed = s.missing(got, "stock", "nobody listens there")
-		step.Equal(t, error(syscall.ECONNREFUSED), error(failed), "A *PartError should wrap the error of the client.")
+		step.Equal(t, error(syscall.ECONNREFUSED), error(s.missing(got, "stock", "none listens")), "A *PartError should wrap the client's error.")
 	})
 	step.Bubble(t, func(t *step.T) { // nothing here orders the parts, so -race sees what they share
 		cfg := config()
@@ -90,8 +87,7 @@ func TestRequiredAndOptional(t *testing.T) {
 		s.answers("price", reply{status: http.StatusInternalServerError, takes: 50 * ms})
 		s.answers("stock", hangs)
 		got := s.get(productPage)
-		failed := s.partError(got.err, "price", "the service answered 500")
-		step.Equal(t, 500, failed.Status, "Status is that of the answer.")
+		step.Equal(t, 500, s.partError(got.err, "price", "the service answered 500").Status, "Status is that of the answer.")
 		step.Equal(t, 50*ms+4*latency, got.took, "The price is required, so Page should return as soon as it has failed, after:")
 		step.Equal(t, 0, len(got.parts)+len(got.missing), "A page that failed is empty. Parts and errors in it:")
 		s.givenUp("stock", "The page has failed")
@@ -161,7 +157,6 @@ func TestDeadline(t *testing.T) {
 		step.Equal(t, []string{"400", "400", "199"}, lefts, "An attempt may take 400 ms, and the page 1 s. Request-Timeout-Ms:")
 		failed := s.partError(got.err, "price", "the service does not answer")
 		step.Equal(t, context.DeadlineExceeded, error(failed), "The *PartError should say that time was over.")
-
 		s.answers("stock", reply{takes: 200 * ms, bodyTakes: 195 * ms})
 		s.whole(part("stock"), "AttemptTimeout is 400 ms, and the answer takes 399")
 	})
@@ -191,9 +186,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{"POST", reply{}, simnet.BlackHole, 1, "the attempt ran out of time, and no *net.OpError says that nothing was sent"},
 	}
 	for i, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} {
-		status := []int{429, 502, 504}[i%3]
 		rows = append(rows, row{method, reply{status: 503}, 0, 2, method + " is idempotent"},
-			row{"GET", reply{status: status}, 0, 2, fmt.Sprint(status, " may pass, and GET is safe")})
+			row{"GET", reply{status: []int{429, 502, 504}[i%3]}, 0, 2, fmt.Sprint([]int{429, 502, 504}[i%3], " may pass, and GET is safe")})
 	}
 	for _, status := range []int{300, 304, 400, 404, 408, 409, 425, 499, 500, 501, 505, 507, 599} {
 		rows = append(rows, row{"GET", reply{status: status}, 0, 1, fmt.Sprint(status, " is an answer that stays the same")})
@@ -213,8 +207,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 				step.Expect(t, here, "The second attempt went well, so the part should be here. Got: %v, %v", got.parts, got.err)
 				return
 			}
-			failed := s.missing(got, "stock", tt.why)
-			step.Equal(t, tt.reply.status, failed.Status, "Status is that of the answer, and zero without one (%s).", tt.why)
+			step.Equal(t, tt.reply.status, s.missing(got, "stock", tt.why).Status, "Status is that of the answer, zero without one (%s).", tt.why)
 		})
 	}
 	for _, replies := range [][]reply{
@@ -298,8 +291,7 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 				_, pauses := s.record("stock")
 				if tt.least == 0 {
 					step.Equal(t, 0, len(pauses), "Retry-After is %q, and the page has no time for it. Further attempts:", retryAfter)
-					failed := s.missing(got, "stock", fmt.Sprint("the service answered ", status))
-					step.Equal(t, 1, failed.Attempts, "Attempts is how many there were.")
+					step.Equal(t, 1, s.missing(got, "stock", fmt.Sprint("the service answered ", status)).Attempts, "Attempts is how many there were.")
 					step.Equal(t, 4*latency, got.took, "Retry-After is %q, so the part should fail at once. Page takes:", retryAfter)
 					return
 				}
@@ -327,60 +319,76 @@ func TestWhenItIsTriedAgain(t *testing.T) {
 // A total outage raises the load by a tenth at most, after a floor: there is a budget for retries.
 // It is each host's own, and whole again when the host has been quiet.
 func TestRetryBudget(t *testing.T) {
-	const floor, window = 5, 10 * time.Second
-	inShop(t, func(t *step.T, s *shop) {
-		s.MaxAttempts, s.RetryFloor, s.RetryWindow = 3, floor, window
-		s.BackoffBase = 2 * us // so that it hardly matters whether you look at the budget before a pause or after
-		hiccups := func(host, why string) {
-			t.Helper()
-			name, _, _ := strings.Cut(host, ":")
-			s.answers(name, slices.Repeat([]reply{{status: 503}, {}}, floor)...)
-			for range floor {
-				s.whole(part(host), "The first attempt failed, and there is budget for a second, since "+why)
-			}
+	const floor, window = 5, 10 * time.Second // the window is that of config
+	hiccups := func(t *step.T, s *shop, host, why string) {
+		t.Helper()
+		s.answers(strings.TrimSuffix(host, ":80"), slices.Repeat([]reply{{status: 503}, {}}, floor)...)
+		for range floor {
+			s.whole(part(host), "The first attempt failed, and there is budget for a second, since "+why)
 		}
-		soon := reply{status: 503, takes: 999500*us - 2*latency} // half a millisecond before the deadline
-		s.answers("stock", append(slices.Repeat([]reply{{status: 503, retryAfter: "60"}}, floor), soon)...)
-		for range 2 * floor {
+	}
+	inShop(t, func(t *step.T, s *shop) {
+		s.MaxAttempts, s.RetryFloor, s.BackoffBase = 3, floor, 2*us
+		s.answers("stock", append(slices.Repeat([]reply{{status: 503, retryAfter: "60"}}, floor), reply{status: 503, takes: 997500 * us})...)
+		for range 2 * floor { // later it is half a millisecond before the deadline
 			s.missing(s.get(part("stock")), "stock", "there is no time for a second attempt")
 		}
-		hiccups("stock", "five retries are always allowed, and none has been made yet")
-		hiccups("price", "the retries to the stock are not the price's")
-		hiccups("stock:80", "stock:80 is another Host than stock, and none has been made to it")
-		time.Sleep(2 * window)
-		s.answers("stock", append(slices.Repeat([]reply{{}}, 350), reply{status: 503})...)
-		before, pages := len(s.requests("stock")), sync.WaitGroup{}
-		for i := range 600 {
-			pages.Go(func() {
-				_, _ = s.composer.Page(t.Context(), []partialfailure.Part{{Name: "stock", URL: fmt.Sprint("http://stock/", 1000+i)}})
-			})
-			time.Sleep(50 * ms)
-		}
-		pages.Wait()
-		var worst [4]int // the end, in ms, of the stretch with the most retries above the limit; first attempts, limit, retries
-		outage := s.requests("stock")[before:]
-		for _, last := range outage {
-			all := slices.DeleteFunc(slices.Clone(outage), func(q request) bool { return q.sent <= last.sent-window || q.sent > last.sent })
-			firsts := len(slices.DeleteFunc(slices.Clone(all), func(q request) bool { return q.again }))
-			if retries, most := len(all)-firsts, floor+firsts/10; retries-most > worst[3]-worst[2] {
-				worst = [4]int{int(last.sent / ms), firsts, most, retries}
-			}
-		}
-		step.Expect(t, worst[3] <= worst[2], "In the 10 s until %d ms there were %d first attempts. They allow %d retries. There were %d.",
-			worst[0], worst[1], worst[2], worst[3])
-		time.Sleep(2 * window)
-		hiccups("stock", "the outage is over, and for two windows there was no retry")
+		hiccups(t, s, "stock", "five retries are always allowed, and none has been made yet")
+		hiccups(t, s, "price", "the retries to the stock are not the price's")
+		hiccups(t, s, "stock:80", "stock:80 is another Host than stock, and none has been made to it")
 	})
 	inShop(t, func(t *step.T, s *shop) {
 		s.MaxAttempts, s.RetryFloor = 2, 0
 		s.answers("stock", reply{status: 503})
-		for range 9 {
+		late, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		for i := range 9 {
+			s.getFor(late, part("stock")) // which is not sent, and does not count
 			failed := s.missing(s.get(part("stock")), "stock", "the service answers 503")
-			step.Equal(t, 1, failed.Attempts, "RetryFloor is 0, and a tenth of 9 first attempts is none. Attempts:")
+			step.Equal(t, 1, failed.Attempts, "RetryFloor is 0, and a tenth of %d first attempts is none. Attempts:", i+1)
 			step.Equal(t, 503, failed.Status, "There is no budget, so the part has failed with what the attempt before got. Status:")
 		}
 	})
-
+	for _, outage := range []struct {
+		pages   int
+		does    string // the stock
+		fault   simnet.Fault
+		replies []reply
+	}{
+		{600, "answers well for a while, and then 503", 0, append(slices.Repeat([]reply{{}}, 350), reply{status: 503})},
+		{150, "answers 503, and the next time well", 0, slices.Repeat([]reply{{status: 503}, {}}, 150)},
+		{150, "breaks its answers off", 0, []reply{{breaks: true}}},
+		{150, "does not answer", 0, []reply{hangs}},
+		{150, "resets connections", simnet.Reset, []reply{{}}},
+		{150, "refuses connections", simnet.Refuse, []reply{{}}},
+	} {
+		inShop(t, func(t *step.T, s *shop) {
+			s.MaxAttempts, s.RetryFloor, s.BackoffBase, s.AttemptTimeout = 3, floor, 2*us, 20*ms
+			s.composer = partialfailure.New(s.Config)
+			s.answers("stock", outage.replies...)
+			s.network.Fail("page", "stock", outage.fault)
+			var pages sync.WaitGroup
+			for i := range outage.pages {
+				pages.Go(func() { _, _ = s.composer.Page(t.Context(), part(fmt.Sprint("stock/", i))) })
+				time.Sleep(50 * ms)
+			}
+			pages.Wait()
+			over, worst, sent := 0, "", s.requests("stock")
+			n, old := map[bool]int{}, 0 // first attempts and retries in the window, and what has left it
+			for _, last := range sent {
+				for n[last.again]++; sent[old].sent <= last.sent-window; old++ {
+					n[sent[old].again]--
+				}
+				if most := floor + n[false]/10; last.again && n[true]-most > over {
+					over, worst = n[true]-most, fmt.Sprintf("%d first attempts. They allow %d retries. There were %d", n[false], most, n[true])
+				}
+			}
+			step.Expect(t, over == 0, "The stock %s. In the 10 s until a retry there were %s.", outage.does, worst)
+			s.network.Heal("page", "stock")
+			time.Sleep(2 * window)
+			hiccups(t, s, "stock", "the outage is over, and for two windows there was no retry")
+		})
+	}
 	// Two pages look at the last retry in the budget, in every order.
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		var requests atomic.Int32
@@ -403,7 +411,6 @@ func TestPartitionAndHeal(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
 		s.MaxAttempts, s.AttemptTimeout = 3, 300*ms
 		s.whole(productPage, "All services answer")
-
 		s.network.Partition("page", "stock")
 		s.network.Fail("reviews", "page", simnet.BlackHole) // requests arrive, and answers do not
 		for range 20 {
@@ -439,41 +446,40 @@ func TestPartitionAndHeal(t *testing.T) {
 // request is given up. Hedges come out of the retry budget.
 func TestFurtherHedging(t *testing.T) {
 	slow, none, bad := reply{takes: 200 * ms}, reply{takes: 200 * ms, status: 404}, reply{takes: 60 * ms, status: 503}
-	one, two, three := []string{"300"}, []string{"300", "300"}, []string{"300", "300", "300"}
 	for _, tt := range []struct {
 		method  string
 		replies []reply
-		want    []string      // Request-Timeout-Ms of each request
+		want    int           // requests
 		took    time.Duration // without the network
 		status  int           // of the part that is missing; zero if it is here
 		why     string
 	}{
-		{"GET", []reply{{takes: 40 * ms}}, one, 40 * ms, 0, "the answer comes within the 50 ms"},
-		{"GET", []reply{hangs, {}}, two, 50 * ms, 0, "the second request is answered at once"},
-		{"PUT", []reply{endless, {}}, two, 50 * ms, 0, "the first answer does not end, and the second is there at once"},
-		{"DELETE", []reply{slow, hangs}, two, 200 * ms, 0, "the second request hangs, and the first is answered"},
-		{"OPTIONS", []reply{slow, {status: 500}}, two, 200 * ms, 0, "the second request fails, and the first is answered"},
-		{"TRACE", []reply{bad, slow}, two, 250 * ms, 0, "the first request fails, and the second is answered"},
-		{"GET", []reply{hangs, {takes: 280 * ms}}, two, 330 * ms, 0, "the second request has an AttemptTimeout of its own"},
-		{"GET", []reply{none, {status: 503}}, two, 200 * ms, 404, "both fail, the later one with a 404, which is final"},
-		{"GET", []reply{bad, none}, two, 250 * ms, 404, "both fail, the later one, which is the hedge, with a 404"},
-		{"GET", []reply{{status: 503}, slow}, two, 250 * ms, 0, "the first attempt fails, and the second one is not hedged"},
-		{"GET", []reply{bad, bad, slow}, three, 360 * ms, 0, "both requests fail, and the second attempt is not hedged"},
-		{"POST", []reply{slow, {}}, one, 200 * ms, 0, "POST is not idempotent, so it is not sent twice"},
+		{"GET", []reply{{takes: 40 * ms}}, 1, 40 * ms, 0, "the answer comes within the 50 ms"},
+		{"GET", []reply{hangs, {}}, 2, 50 * ms, 0, "the second request is answered at once"},
+		{"PUT", []reply{endless, {}}, 2, 50 * ms, 0, "the first answer does not end, and the second is there at once"},
+		{"DELETE", []reply{slow, hangs}, 2, 200 * ms, 0, "the second request hangs, and the first is answered"},
+		{"OPTIONS", []reply{slow, {status: 500}}, 2, 200 * ms, 0, "the second request fails, and the first is answered"},
+		{"TRACE", []reply{bad, slow}, 2, 250 * ms, 0, "the first request fails, and the second is answered"},
+		{"GET", []reply{hangs, {takes: 280 * ms}}, 2, 330 * ms, 0, "the second request has an AttemptTimeout of its own"},
+		{"GET", []reply{none, {status: 503}}, 2, 200 * ms, 404, "both fail, the later one with a 404, which is final"},
+		{"GET", []reply{bad, none}, 2, 250 * ms, 404, "both fail, the later one, which is the hedge, with a 404"},
+		{"GET", []reply{{status: 503}, slow}, 2, 250 * ms, 0, "the first attempt fails, and the second one is not hedged"},
+		{"GET", []reply{bad, bad, slow}, 3, 360 * ms, 0, "both requests fail, and the second attempt is not hedged"},
+		{"POST", []reply{slow, {}}, 1, 200 * ms, 0, "POST is not idempotent, so it is not sent twice"},
 	} {
 		inShop(t, func(t *step.T, s *shop) {
 			s.HedgeAfter, s.MaxAttempts, s.AttemptTimeout = 50*ms, 2, 300*ms
 			s.answers("stock", tt.replies...)
 			got := s.get([]partialfailure.Part{{Name: "stock", Method: tt.method, URL: "http://stock/7", Body: []byte("body")}})
-			lefts, _ := s.record("stock")
-			step.Equal(t, tt.want, lefts, "A hedge is sent after 50 ms, and %s. Request-Timeout-Ms of each request:", tt.why)
 			if tt.status > 0 {
 				failed := s.missing(got, "stock", tt.why)
 				step.Equal(t, tt.status, failed.Status, "Status is that of the later answer.")
-				step.Equal(t, 1, failed.Attempts, "A hedge is no attempt of its own. Attempts:")
+				step.Equal(t, 1, failed.Attempts, "A hedge is no attempt of its own, and %s. Attempts:", tt.why)
 			} else {
 				step.Equal(t, "stock/7", got.parts["stock"], "The part should be here, since %s. Its body:", tt.why)
 			}
+			lefts, _ := s.record("stock")
+			step.Equal(t, slices.Repeat([]string{"300"}, tt.want), lefts, "A hedge is sent after 50 ms, and %s. Request-Timeout-Ms:", tt.why)
 			step.Expect(t, tt.took <= got.took && got.took <= tt.took+10*ms,
 				"The page should take %v and a little for the network, since %s. It took %v.", tt.took, tt.why, got.took)
 			for _, q := range s.sent {
@@ -489,13 +495,11 @@ func TestFurtherHedging(t *testing.T) {
 		step.Equal(t, time.Second, got.took, "Both requests hang, and Timeout is 1 s. Page takes:")
 		lefts, _ := s.record("price")
 		step.Equal(t, []string{"1000", "950"}, lefts, "Each request says what remains for it. Request-Timeout-Ms:")
-
 		soon, cancel := context.WithTimeout(t.Context(), 50*ms+500*us)
 		defer cancel()
 		s.answers("product", hangs)
 		s.getFor(soon, part("product"))
 		step.Equal(t, 1, len(s.requests("product")), "Half a millisecond would be left for a hedge. Requests to the product:")
-
 		s.answers("stock", hangs, reply{})
 		s.answers("reviews", slow)
 		page := step.Start(t, func() error { return s.get(productPage[2:]).err })
@@ -503,7 +507,6 @@ func TestFurtherHedging(t *testing.T) {
 		step.Equal(t, 2, len(s.requests("stock")), "The stock hangs, so a hedge should be sent after 50 ms. Requests to the stock:")
 		s.givenUp("stock", "The stock is here, although the page still waits for the reviews")
 		step.NoError(t, page.Result(), "All parts are optional, so Page should succeed.")
-
 		for range 2 {
 			s.whole(part("reviews"), "The first request is answered after 200 ms")
 		}
@@ -528,8 +531,7 @@ func TestFurtherBulkheads(t *testing.T) {
 			time.Sleep(10 * ms)
 			for range 17 {
 				got := s.get(productPage)
-				failed := s.missing(got, "reviews", why)
-				step.Equal(t, partialfailure.ErrBusy, error(failed), "MaxPerHost is 3, and three requests are under way, since %s.", why)
+				step.Equal(t, partialfailure.ErrBusy, error(s.missing(got, "reviews", why)), "MaxPerHost is 3, and three are under way: %s.", why)
 				step.Expect(t, got.took < 10*ms, "A request that would be too many does not wait (%s). Page took %v.", why, got.took)
 				step.Equal(t, 3, len(got.parts), "The parts from the other services should be here (%s). Parts:", why)
 			}
@@ -560,22 +562,20 @@ func TestFurtherBulkheads(t *testing.T) {
 			failed := s.missing(s.get(part("reviews")), "reviews", "nobody listens there")
 			step.Equal(t, error(syscall.ECONNREFUSED), error(failed), "A request that has failed is no longer under way.")
 		}
-	})
-	inShop(t, func(t *step.T, s *shop) {
-		s.MaxPerHost, s.MaxAttempts, s.RetryFloor = 1, 2, 0
-		s.answers("stock", hangs)
+		s.answers("stock", append(slices.Repeat([]reply{{status: 503}}, 4), hangs)...)
+		s.get(part("stock"))
+		s.get(part("stock")) // RetryFloor is used up
 		stuck := step.Start(t, func() result { return s.get(part("stock")) })
 		for range 20 {
 			s.missing(s.get(part("stock")), "stock", "MaxPerHost is 1, and the stock hangs")
 		}
 		s.answers("stock", reply{status: 503})
-		failed := s.missing(s.get(part("stock:80")), "stock:80", "the service answered 503")
+		failed = s.missing(s.get(part("stock:80")), "stock:80", "the service answered 503")
 		step.Equal(t, 503, failed.Status, "stock:80 is another Host than stock, with places of its own. Status:")
 		stuck.Result()
 		s.get(part("stock"))
-		step.Equal(t, 2, len(s.requests("stock")), "RetryFloor is 0, and what is not sent allows no retries. Requests to the stock:")
+		step.Equal(t, 4+1+1, len(s.requests("stock")), "RetryFloor is used up, and what is not sent allows no retries. Requests to the stock:")
 	})
-
 	// Two pages look at the last place, in every order.
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		var underWay, most atomic.Int32
