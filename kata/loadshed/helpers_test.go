@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing/synctest"
 	"time"
 
 	"github.com/backend-kata/dojo/kata/internal/step"
@@ -41,6 +41,7 @@ type shop struct {
 	mu     sync.Mutex // guards what follows
 	random *rand.Rand
 	last   *http.Request // that the server got
+	writer http.ResponseWriter
 }
 
 func open() *shop { return openWith(func(*loadshed.Config) {}) }
@@ -68,7 +69,7 @@ func openWith(change func(*loadshed.Config)) *shop {
 func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
 	s.reached.Add(1)
 	s.mu.Lock()
-	s.last = r
+	s.last, s.writer = r, w
 	s.mu.Unlock()
 	if r.Context().Err() != nil {
 		s.dead.Add(1)
@@ -225,10 +226,13 @@ type hall struct {
 	front        http.Handler
 	opens        chan struct{}
 	inside, most atomic.Int64
+	dead         atomic.Int64 // requests whose context had ended when they were let in
+	calls        atomic.Int64 // of come that have not returned
+	after        func()       // at the end of each of them
 }
 
-func newHall(x *interleave.Schedule) *hall {
-	h := &hall{opens: make(chan struct{})}
+func newHall(x *interleave.Schedule, workers int) *hall {
+	h := &hall{opens: make(chan struct{}), after: func() {}}
 	h.front = loadshed.New(loadshed.Config{
 		Objective: objective,
 		Workers:   workers,
@@ -236,8 +240,13 @@ func newHall(x *interleave.Schedule) *hall {
 	}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		h.most.Store(max(h.most.Load(), h.inside.Add(1)))
 		defer h.inside.Add(-1)
+		if r.Context().Err() != nil {
+			h.dead.Add(1)
+		}
 		if r.Header.Get("Quick") != "" {
-			x.Point("is with the server")
+			if x != nil {
+				x.Point("is with the server")
+			}
 			return
 		}
 		<-h.opens
@@ -245,19 +254,34 @@ func newHall(x *interleave.Schedule) *hall {
 	return h
 }
 
-// open lets all go, and waits for those that the handler kept waiting too.
+// open lets all go, and time go on no longer than until all calls have returned.
 func (h *hall) open() {
 	close(h.opens)
-	time.Sleep(time.Minute)
+	for synctest.Wait(); h.calls.Load() > 0; synctest.Wait() {
+		time.Sleep(time.Millisecond)
+	}
+	h.opens = make(chan struct{})
 }
 
 // come sends a request that stays, and reports whether it was let in.
-func (h *hall) come(t *step.T, tenant string) bool {
+func (h *hall) come(ctx context.Context, t *step.T, tenant string) bool {
 	before := h.inside.Load()
-	r := newRequest(t.Context())
+	r := newRequest(ctx)
 	r.Header.Set("Tenant", tenant)
-	step.Start(t, func() *answer { return ask(h.front, r) })
+	h.calls.Add(1)
+	step.Start(t, func() *answer {
+		defer func() { h.after(); h.calls.Add(-1) }()
+		return ask(h.front, r)
+	})
 	return h.inside.Load() > before
+}
+
+// fill lets requests come until one is not let in, and returns how many are.
+func (h *hall) fill(ctx context.Context, t *step.T) (n int) {
+	for n <= 1000 && h.come(ctx, t, "one") {
+		n++
+	}
+	return n
 }
 
 // quick sends a request that does not stay.
@@ -266,30 +290,3 @@ func (h *hall) quick(ctx context.Context, tenant string) {
 	r.Header = http.Header{"Tenant": {tenant}, "Quick": {"yes"}}
 	ask(h.front, r)
 }
-
-// A nest is a handler before a server that asks it again, so that all these
-// requests are inside at a time, on one goroutine.
-type nest struct{ front http.Handler }
-
-func newNest() *nest {
-	n := &nest{}
-	n.front = bare(1, func(_ http.ResponseWriter, r *http.Request) {
-		if deeper, _ := strconv.Atoi(r.Header.Get("Deeper")); deeper > 0 {
-			n.ask(r.Context(), deeper-1)
-		}
-	})
-	return n
-}
-
-// ask sends a request that asks again so many times, each within the one before.
-func (n *nest) ask(ctx context.Context, deeper int) {
-	r := newRequest(ctx)
-	r.Header.Set("Deeper", strconv.Itoa(deeper))
-	ask(n.front, r)
-}
-
-// An unread body counts how often it is read.
-type unread struct{ reads atomic.Int64 }
-
-func (u *unread) Read([]byte) (int, error) { u.reads.Add(1); return 0, io.EOF }
-func (u *unread) Close() error             { return nil }

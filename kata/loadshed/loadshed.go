@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Config says what is known of the server and of its requests. Its numbers are positive, and its functions safe for
-// concurrent use.
+// Config says what is known of the server and of its requests. Its numbers are positive, Workers is at most 1,000, and
+// its functions are safe for concurrent use.
 type Config struct {
 	// Objective is the time from a request's arrival up to which its answer is good.
 	Objective time.Duration

@@ -28,8 +28,10 @@ func TestBelowCapacity(t *testing.T) {
 		r := newRequest(t.Context())
 		r.Header.Set("Number", "1")
 		before := r.Header.Clone()
-		step.NoError(t, s.ask(r).err(), "The server is idle, so a request should be served by it.")
+		first := s.ask(r)
+		step.NoError(t, first.err(), "The server is idle, so a request should be served by it.")
 		step.Expect(t, s.last == r, "The server should get the request as it came, and got another one.")
+		step.Expect(t, s.writer == http.ResponseWriter(first), "The server should get the ResponseWriter that came. It got one of the handler's own.")
 		step.Equal(t, before, r.Header, "The server should get the request as it came. Its header fields:")
 		step.Equal(t, int64(1), s.reached.Load(), "The handler calls the server for one request:")
 		value, a := try(bare(workers, s.serve), newRequest(t.Context()))
@@ -54,20 +56,38 @@ func TestBelowCapacity(t *testing.T) {
 		step.Equal(t, all.Sent, all.Good, "Requests served within %v, at 0.8 of the capacity:", objective)
 	})
 	step.Bubble(t, func(t *step.T) {
-		full, other := newHall(nil), newHall(nil)
+		goroutines := inBubble()
+		first, full, other, later := newHall(nil, workers), newHall(nil, workers), newHall(nil, workers), newHall(nil, workers)
 		for range 1000 {
-			full.come(t, "one")
+			full.come(t.Context(), t, "one")
 		}
-		letIn := other.come(t, "one")
+		step.Expect(t, other.come(t.Context(), t, "one"), "One server stands still and has all that it can do. "+
+			"Another one has a handler of its own and is idle, and a request to that should be let in. It was not.")
+		want := first.fill(t.Context(), t)
+		first.open()
 		full.open()
 		other.open()
-		step.Expect(t, letIn, "One server stands still and has all that it can do. "+
-			"Another one has a handler of its own and is idle, and a request to that should be let in. It was not.")
+		step.Equal(t, goroutines, inBubble(), "All calls of three handlers have just returned. Goroutines:")
+		for range 2 { // one that has seen slow answers, then one that has seen quick ones as well
+			step.Equal(t, want, later.fill(t.Context(), t), "Of requests to a server that stands still a handler that is new let in %d. "+
+				"Other handlers have been at work since, and the next new one shares nothing with them. It lets in:", want)
+			time.Sleep(10 * objective)
+			later.open()
+			for range 1000 {
+				later.quick(t.Context(), "one")
+			}
+			later = newHall(nil, workers)
+		}
 	})
 	step.Bubble(t, func(t *step.T) {
 		for _, workers := range []int{1, workers, 100} {
-			step.Equal(t, 0, rush(t, workers, 100),
-				"Requests not served, of %d clients with 100 each, one after the other, at %d workers:", workers, workers)
+			for _, takes := range []time.Duration{time.Millisecond, 3 * objective} {
+				for _, tenants := range []string{"one tenant", "two tenants"} {
+					step.Equal(t, 0, rush(t, workers, takes, tenants == "two tenants"),
+						"Requests not served at %d workers that take %v for one, of clients of %s, as many as there are workers:",
+						workers, takes, tenants)
+				}
+			}
 		}
 	})
 	step.Bubble(t, func(t *step.T) {
@@ -81,17 +101,52 @@ func TestBelowCapacity(t *testing.T) {
 	})
 }
 
-// rush sends as many requests at a time as there are workers, again and again,
-// to a quick server. It returns how many were not served.
-func rush(t *step.T, workers, each int) int {
-	front := bare(workers, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(time.Millisecond) // all at once
-		w.Header().Set("Served", "yes")
+// A nest is a handler before a server that asks it again, so that all these
+// requests are inside at a time, on one goroutine.
+type nest struct{ front http.Handler }
+
+func newNest() *nest {
+	n := &nest{}
+	n.front = bare(1, func(_ http.ResponseWriter, r *http.Request) {
+		if deeper, _ := strconv.Atoi(r.Header.Get("Deeper")); deeper > 0 {
+			n.ask(r.Context(), deeper-1)
+		}
 	})
+	return n
+}
+
+// ask sends a request that asks again so many times, each within the one before.
+func (n *nest) ask(ctx context.Context, deeper int) {
+	r := newRequest(ctx)
+	r.Header.Set("Deeper", strconv.Itoa(deeper))
+	ask(n.front, r)
+}
+
+// inBubble returns how many goroutines are in the bubble that runs.
+func inBubble() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), ", synctest bubble ")
+}
+
+// rush sends as many requests at a time as there are workers, 50 times, and if
+// there are two tenants, one of them of the other. It returns how many were not served.
+func rush(t *step.T, workers int, takes time.Duration, two bool) int {
+	front := loadshed.New(loadshed.Config{
+		Objective: objective,
+		Workers:   workers,
+		Tenant:    func(r *http.Request) string { return r.Header.Get("Tenant") },
+	}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(takes) // all at once
+		w.Header().Set("Served", "yes")
+	}))
 	var unserved atomic.Int64
-	step.AtOnce(t, workers, func(int) {
-		for range each {
-			if ask(front, newRequest(t.Context())).err() != nil {
+	step.AtOnce(t, workers, func(client int) {
+		for range 50 {
+			r := newRequest(t.Context())
+			if two && client == 0 {
+				r.Header.Set("Tenant", "small")
+			}
+			if ask(front, r).err() != nil {
 				unserved.Add(1)
 			}
 		}
@@ -154,11 +209,11 @@ func TestTenTimesTheCapacity(t *testing.T) {
 	}{{"of one tenant", 0, same}, {"of one tenant, after 3 of another", 3, same}, {"of a tenant each", 0, strconv.Itoa}} {
 		limit := 0 // how many more are let in, one after the other
 		step.Bubble(t, func(t *step.T) {
-			h := newHall(nil)
+			h := newHall(nil, workers)
 			for range c.others {
-				h.come(t, "other")
+				h.come(t.Context(), t, "other")
 			}
-			for limit <= 1000 && h.come(t, c.tenant(limit)) {
+			for limit <= 1000 && h.come(t.Context(), t, c.tenant(limit)) {
 				limit++
 			}
 			h.open()
@@ -166,12 +221,12 @@ func TestTenTimesTheCapacity(t *testing.T) {
 				"At least one of them should be let in, and at most 1,000; %d are.", c.who, limit)
 		})
 		step.Explore(t, func(t *step.T, x *interleave.Schedule) {
-			h := newHall(x)
+			h := newHall(x, workers)
 			for range c.others {
-				h.come(t, "other")
+				h.come(t.Context(), t, "other")
 			}
 			for n := range limit - 1 {
-				h.come(t, c.tenant(n))
+				h.come(t.Context(), t, c.tenant(n))
 			}
 			for n, name := range []string{"A", "B"} {
 				x.Go("request "+name, func() {
@@ -186,6 +241,47 @@ func TestTenTimesTheCapacity(t *testing.T) {
 					"When two come at the same time for the last place, %d are inside.", c.who, c.others+limit, h.most.Load())
 		})
 	}
+	for _, workers := range []int{workers, 1000} {
+		step.Bubble(t, func(t *step.T) {
+			most := mostWith(t, workers)
+			step.Expect(t, most <= 1000, "A server of %d workers is quick for a while, and then it stands still. "+
+				"There should never be more than 1,000 requests with it. There are %d.", workers, most)
+		})
+	}
+}
+
+// mostWith returns how many requests are with a server that is quick while more and more
+// critical requests come at the same time, and then stands still.
+func mostWith(t *step.T, workers int) int64 {
+	var inside atomic.Int64
+	var stands atomic.Bool
+	opens := make(chan struct{})
+	front := loadshed.New(loadshed.Config{
+		Objective: objective,
+		Workers:   workers,
+		Critical:  func(*http.Request) bool { return true },
+	}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		inside.Add(1)
+		defer inside.Add(-1)
+		if stands.Load() {
+			<-opens
+		}
+		time.Sleep(10 * time.Millisecond)
+	}))
+	most := int64(0)
+	for round := 1; !stands.Load(); round++ {
+		stands.Store(round == 25 || most >= 1000 && round > 3)
+		for range 50 + 2*min(most, 1000) {
+			go ask(front, newRequest(t.Context()))
+		}
+		time.Sleep(5 * time.Millisecond)
+		most = max(most, inside.Load())
+		time.Sleep(objective)
+		most = max(most, inside.Load())
+	}
+	close(opens)
+	time.Sleep(time.Minute)
+	return most
 }
 
 // Critical traffic is served first, and takes no more than it needs.
@@ -251,23 +347,49 @@ func TestDeadlines(t *testing.T) {
 				"Calls under way:", inside)
 	})
 	step.Bubble(t, func(t *step.T) {
-		s := open()
-		s.station.Add(-workers)
-		for range 20 { // waves of clients who give up soon
-			soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-			for range 100 {
-				go s.ask(newRequest(soon))
+		h := newHall(nil, workers)
+		gone, cancel := context.WithCancel(t.Context())
+		inside := h.fill(gone, t)
+		cancel()
+		time.Sleep(time.Millisecond)
+		more := 0
+		for range 100 {
+			if h.come(t.Context(), t, "one") {
+				more++
 			}
-			time.Sleep(20 * time.Millisecond)
-			cancel()
 		}
-		inside := s.reached.Load()
-		s.station.Add(workers)
-		time.Sleep(time.Hour)
-		step.Expect(t, inside <= 1000, "The server stands still, so what is with it keeps its place, although the clients go away. "+
-			"2,000 requests came in waves of 100, and %d of them were let in. Half of them at least should be refused.", inside)
-		step.NoError(t, s.ask(newRequest(t.Context())).err(),
-			"The clients who gave up are gone, the server is idle again, and the next request should be served.")
+		h.open()
+		step.Equal(t, 0, more, "The server stands still with the %d requests that were let in. Their clients go away, and the server is "+
+			"still at work on them, so they keep their places. Of 100 further requests are let in:", inside)
+		step.Expect(t, h.come(t.Context(), t, "one"), "The clients who gave up are gone, the server is idle again, and the next request "+
+			"should be let in. It was not.")
+		h.open()
+	})
+	step.Bubble(t, func(t *step.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who is woken goes on only when the one who woke it waits
+		h := newHall(nil, 1)
+		for round := range 100 {
+			gone, cancel := context.WithCancel(t.Context())
+			inside := h.fill(gone, t)
+			step.Expect(t, inside > 0, "A place came free in the very instant in which the context of a request that waited for it ended, "+
+				"%d times. All calls have returned since, so the next request should be let in. It was not.", round)
+			waits := h.calls.Load() > int64(inside)
+			if round%2 == 0 {
+				cancel()
+			} else {
+				h.after = cancel
+			}
+			h.opens <- struct{}{} // one of those inside is done
+			time.Sleep(2 * objective)
+			cancel()
+			h.open()
+			h.after = func() {}
+			step.Equal(t, int64(0), h.dead.Load(),
+				"A place comes free, and the context of a request that waits for it ends before it is let in. So are let in:")
+			if !waits {
+				break
+			}
+		}
 	})
 }
 
@@ -336,6 +458,12 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 }
+
+// An unread body counts how often it is read.
+type unread struct{ reads atomic.Int64 }
+
+func (u *unread) Read([]byte) (int, error) { u.reads.Add(1); return 0, io.EOF }
+func (u *unread) Close() error             { return nil }
 
 // crowd sends n requests of three tenants at once, every other one critical, to a server that
 // stands still until all who are refused know it, and then works again.
@@ -433,20 +561,31 @@ func TestFurtherTenants(t *testing.T) {
 		step.Expect(t, all >= enough, "All tenants together should have %v good answers a second. They had %.1f.", enough, all)
 	})
 	step.Bubble(t, func(t *step.T) {
-		const tenants, size = 100, 256 << 10
+		const tenants, size = 200, 256 << 10
 		before := inUse()
-		s := open()
+		h := newHall(nil, workers)
+		letIn := 0
 		for n := range tenants {
-			r := newRequest(t.Context())
-			r.Header.Set("Tenant", strings.Repeat("x", size)+strconv.Itoa(n))
-			step.NoError(t, s.ask(r).err(), "A tenant sends one request to an idle server, and should have its answer.")
+			if h.come(t.Context(), t, strings.Repeat("x", size)+strconv.Itoa(n)) {
+				letIn++
+			}
 		}
-		time.Sleep(time.Hour)
-		step.NoError(t, s.ask(newRequest(t.Context())).err(), "The next request comes after an hour, and should be served.")
+		step.Expect(t, letIn > 0, "The server stands still, and of %d requests of a tenant each some should be let in.", tenants)
+		time.Sleep(time.Minute)
+		h.open()
+		time.Sleep(61 * time.Minute)
 		kept := inUse() - before
-		runtime.KeepAlive(s)
-		step.Expect(t, kept < tenants*size/2, "%d tenants with names of 256 KiB sent a request each, an hour ago. "+
-			"Nothing should be kept of them; %d KiB are.", tenants, kept>>10)
+		h.quick(t.Context(), "the next")
+		long, who := "for good", ""
+		if inUse()-before < kept/2 {
+			long = "until the next request comes"
+		}
+		if kept > int64(letIn+25)*size {
+			who = " and of those that were refused too"
+		}
+		step.Expect(t, kept < size*20, "%d tenants with names of 256 KiB sent a request each, more than an hour ago. %d were let in. "+
+			"Nothing should be kept of them. %d KiB are, %s%s.", tenants, letIn, kept>>10, long, who)
+		h.open()
 	})
 }
 

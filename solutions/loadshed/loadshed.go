@@ -11,8 +11,8 @@ import (
 	"github.com/backend-kata/dojo/pkg/interleave/sync"
 )
 
-// Config says what is known of the server and of its requests. Its numbers are positive, and its functions safe for
-// concurrent use.
+// Config says what is known of the server and of its requests. Its numbers are positive, Workers is at most 1,000, and
+// its functions are safe for concurrent use.
 type Config struct {
 	// Objective is the time from a request's arrival up to which its answer is good.
 	Objective time.Duration
@@ -77,13 +77,15 @@ const (
 	crowded = 0.5  // of the room taken, from which on a tenant has no more than its share
 	used    = 0.5  // of the limit taken, from which on a quick answer says that there is room for more
 	cut     = 0.5  // of the limit left at least when it is lowered
+	most    = 1000 // places that there may ever be
 )
 
 // A gate limits how many requests are inside. It finds the limit by itself: those that let a request take as long as
 // the target, no longer. By Little's law the number inside is the throughput times the time inside; so the limit
 // follows the server's capacity, without knowing it.
 type gate struct {
-	target float64 // seconds
+	target  float64 // seconds
+	workers float64 // places that there are at least, to all requests
 
 	mu      sync.Mutex // guards what follows
 	limit   float64
@@ -93,7 +95,8 @@ type gate struct {
 }
 
 func newGate(workers int, objective time.Duration) *gate {
-	return &gate{target: aim * objective.Seconds(), limit: first * float64(workers), tenants: map[string]int{}}
+	w := float64(workers)
+	return &gate{target: aim * objective.Seconds(), workers: w, limit: min(most, first*w), tenants: map[string]int{}}
 }
 
 // enter takes a place, if there is one for such a request.
@@ -102,12 +105,12 @@ func (g *gate) enter(tenant string, critical bool) bool {
 	defer g.mu.Unlock()
 	room := g.limit
 	if !critical {
-		room *= open
+		room = max(g.workers, open*room)
 	}
 	if float64(g.inside) >= room {
 		return false
 	}
-	if float64(g.inside) >= crowded*room && float64(g.tenants[tenant]) >= room/float64(len(g.tenants)) {
+	if float64(g.inside) >= max(g.workers, crowded*room) && float64(g.tenants[tenant]) >= room/float64(len(g.tenants)) {
 		return false // this tenant has its share; one with nothing inside has a place
 	}
 	g.inside++
@@ -123,10 +126,10 @@ func (g *gate) leave(tenant string, arrived time.Time) {
 	switch {
 	case took <= g.target:
 		if float64(g.inside) >= used*g.limit { // a limit that nobody reaches has proved nothing
-			g.limit += 1 / g.limit
+			g.limit = min(most, g.limit+1/g.limit)
 		}
 	case arrived.After(g.lowered): // else the request came in under an older limit, which is lowered already
-		g.limit = max(1, g.limit*max(cut, g.target/took))
+		g.limit = max(g.workers, g.limit*max(cut, g.target/took))
 		g.lowered = time.Now()
 	}
 	g.inside--
