@@ -50,7 +50,7 @@ func of(t testing.TB, values ...time.Duration) *percentiles.Histogram {
 	return h
 }
 
-func record(t testing.TB, h *percentiles.Histogram, values ...time.Duration) {
+func record(t testing.TB, h interface{ Record(d time.Duration) error }, values ...time.Duration) {
 	t.Helper()
 	for _, v := range values {
 		step.NoError(t, h.Record(v), "Record(%v) should count it, since it is not negative.", v)
