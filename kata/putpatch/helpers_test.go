@@ -21,11 +21,10 @@ import (
 )
 
 const (
-	jsonType  = "application/json"
-	mergeType = "application/merge-patch+json"
-	patchType = "application/json-patch+json"
-	plans     = `{"title":"Plans"}`
-	renamed   = `{"title":"New"}`
+	jsonType       = "application/json"
+	mergeType      = "application/merge-patch+json"
+	patchType      = "application/json-patch+json"
+	plans, renamed = `{"title":"Plans"}`, `{"title":"New"}`
 )
 
 // A client talks to one store, without a network.
@@ -120,6 +119,7 @@ func (c client) do(method, id, kind, body string, header ...string) answer {
 
 func (c client) get(id string, h ...string) answer      { return c.do("GET", id, "", "", h...) }
 func (c client) put(id, doc string, h ...string) answer { return c.do("PUT", id, jsonType, doc, h...) }
+
 func (c client) merge(id, p string, h ...string) answer { return c.do("PATCH", id, mergeType, p, h...) }
 func (c client) patch(id, p string) answer              { return c.do("PATCH", id, patchType, p) }
 
