@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
@@ -13,148 +16,192 @@ import (
 	"github.com/backend-kata/dojo/kata"
 )
 
-type boardCommand struct{}
+// boardRows is how many katas the board shows on a screen of 24 rows.
+const boardRows = 14
+
+type boardCommand struct {
+	All bool `help:"All 43 questions by track, with those that are planned."`
+}
 
 // A row is one kata on the board.
 type row struct {
 	kata    workbook.Kata
-	started bool
 	verdict testrun.Verdict
 	err     error
 }
 
 // Run prints each kata's line as soon as its verdict and those above it are
 // in.
-func (boardCommand) Run(ctx context.Context, d *desk) error {
+func (c boardCommand) Run(ctx context.Context, d *desk) error {
 	d.tools.Tidy()
-	katas := d.book.Katas()
+	shown := d.shown(c.All)
+	here := d.book.Here()
 	rows := map[string]chan row{}
-	var judges errgroup.Group
-	judges.SetLimit(2) // a build has two busy processes of its own
-	for _, k := range katas {
+	for _, k := range here {
 		rows[k.Name()] = make(chan row, 1)
 	}
+	var judges errgroup.Group
+	judges.SetLimit(2) // a build has two busy processes of its own
 	go func() {
-		for _, track := range kata.Tracks() {
-			for _, k := range ofTrack(katas, track) {
-				judges.Go(func() error { rows[k.Name()] <- d.judgeRow(ctx, k); return nil })
+		for _, k := range slices.Concat(shown, here) {
+			if inbox := rows[k.Name()]; inbox != nil && len(inbox) == 0 {
+				judges.Go(func() error {
+					v, err := d.verdict(ctx, k)
+					select {
+					case inbox <- row{k, v, err}:
+					default: // it was judged for its place above
+					}
+					return nil
+				})
 			}
 		}
 	}()
-	d.say(fmt.Sprintf("%d questions · %d katas here", len(katas), len(d.book.Here())))
-	var done sums
-	for _, track := range kata.Tracks() {
-		d.say("", d.screen.In(terminal.Loud, string(track)))
-		for _, k := range ofTrack(katas, track) {
-			r := <-rows[k.Name()]
-			done.add(r)
-			d.say(d.rowText(r))
+	judged := map[string]row{}
+	result := func(k workbook.Kata) row {
+		r, ok := judged[k.Name()]
+		if inbox := rows[k.Name()]; !ok && inbox != nil {
+			r = <-inbox
+			judged[k.Name()] = r
 		}
+		r.kata = k
+		return r
 	}
-	d.say("", fmt.Sprintf("%d of %d katas green · %d of %d steps", done.green, done.katas, done.greenSteps, done.steps), "")
+	d.say(fmt.Sprintf("43 questions · %d katas here", len(here)), "")
+	track := kata.Track("")
+	for _, k := range shown {
+		if c.All && k.Track != track {
+			track = k.Track
+			d.say(d.screen.In(terminal.Loud, string(track)))
+		}
+		d.say(d.rowText(result(k)))
+	}
+	var done sums
+	for _, k := range here {
+		done.add(result(k))
+	}
+	if left := 43 - len(shown); left > 0 {
+		d.say(d.screen.In(terminal.Quiet, fmt.Sprintf("  · %d more: go tool dojo list --all", left)))
+	}
+	d.say("", fmt.Sprintf("%d of %d katas green · %d of %d steps", done.green, done.katas, done.greenSteps, done.steps))
+	d.showToday(result)
 	return d.showNext(ctx)
 }
 
-func ofTrack(katas []workbook.Kata, track kata.Track) []workbook.Kata {
-	var some []workbook.Kata
-	for _, k := range katas {
-		if k.Track == track {
-			some = append(some, k)
-		}
+// shown returns the katas that the board lists: all by track, or those that are
+// here in the order of the path. Where these are too many it is what the learner
+// began, the last first, and then what comes next.
+func (d *desk) shown(all bool) []workbook.Kata {
+	if all {
+		katas := d.book.Katas()
+		slices.SortStableFunc(katas, func(x, y workbook.Kata) int {
+			return slices.Index(kata.Tracks(), x.Track) - slices.Index(kata.Tracks(), y.Track)
+		})
+		return katas
 	}
-	return some
-}
-
-// judgeRow judges a kata that the learner started. One as shipped is red at
-// its first step, which needs no run.
-func (d *desk) judgeRow(ctx context.Context, k workbook.Kata) row {
-	r := row{kata: k}
-	if !k.Exists() {
-		return r
+	path := d.book.Path()
+	if len(path) <= boardRows {
+		return path
 	}
-	if r.started = k.Started(); r.started {
-		r.verdict, r.err = d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
-		return r
-	}
-	steps, err := k.Steps()
-	for _, s := range steps {
-		r.verdict.Steps = append(r.verdict.Steps, testrun.StepVerdict{Step: s})
-	}
-	r.err = err
-	return r
+	started := d.started()
+	others := slices.DeleteFunc(path, func(k workbook.Kata) bool { return k.Started() })
+	return slices.Concat(started, others)[:boardRows]
 }
 
 func (d *desk) rowText(r row) string {
 	green, steps, greenFurther, further := r.verdict.Count()
-	symbol, style, state := "·", terminal.Quiet, "not here yet"
-	switch {
+	symbol, style, state := "·", terminal.Quiet, "planned"
+	switch v := r.verdict; {
 	case !r.kata.Exists():
 	case r.err != nil:
 		symbol, style, state = "!", terminal.Bad, "see below"
-	case !r.started:
+	case !r.kata.Started():
 		symbol, style, state = "○", terminal.Quiet, "not started"
-	case r.verdict.Broken != nil:
+	case v.Broken != nil:
 		symbol, style, state = "◐", terminal.Bad, "does not build"
-	case r.verdict.Complete():
+	case len(v.Altered) > 0:
+		symbol, style, state = "!", terminal.Doing, "steps edited"
+	case v.Complete():
 		symbol, style, state = "●", terminal.Good, fmt.Sprintf("%d/%d  +%d complete", green, steps, further)
-	case r.verdict.Green():
+	case v.Green():
 		symbol, style, state = "●", terminal.Good, fmt.Sprintf("%d/%d  +%d of %d", green, steps, greenFurther, further)
-	case r.verdict.Done():
+	case v.Done():
 		symbol, style, state = "◐", terminal.Doing, fmt.Sprintf("%d/%d, needs -race", green, steps)
 	default:
-		symbol, style, state = "◐", terminal.Doing, fmt.Sprintf("step %d of %d", r.verdict.FirstRed()+1, steps)
+		symbol, style, state = "◐", terminal.Doing, fmt.Sprintf("step %d of %d", v.FirstRed()+1, steps)
 	}
-	text := fmt.Sprintf("  %s %-16s %-15s ", d.screen.In(style, symbol), r.kata.Name(), state)
-	text += d.screen.In(terminal.Quiet, fmt.Sprintf("%d  ", r.kata.Level)) + shorten(r.kata.Text, min(d.screen.Width, 100)-40)
+	text := fmt.Sprintf("  %s %-15s %-15s ", d.screen.In(style, symbol), r.kata.Name(), state)
+	text += d.screen.In(terminal.Quiet, fmt.Sprintf("%d ", r.kata.Level)) + r.kata.Text
+	text = ansi.Truncate(text, min(d.screen.Width, 100), "…")
 	if r.err != nil {
 		text += "\n" + d.screen.Wrap("      ", r.err.Error())
 	}
 	return text
 }
 
-// shorten cuts a text that would not fit its line.
-func shorten(text string, room int) string {
-	if runes := []rune(text); len(runes) > room {
-		return strings.TrimRight(string(runes[:room-1]), " ") + "…"
+// showToday says what the learner worked on since midnight.
+func (d *desk) showToday(result func(workbook.Kata) row) {
+	year, month, day := time.Now().Date()
+	midnight := time.Date(year, month, day, 0, 0, 0, 0, time.Local)
+	var today []string
+	for _, k := range d.started() {
+		if k.Edited().Before(midnight) {
+			break
+		}
+		v := result(k).verdict
+		green, steps, _, _ := v.Count()
+		state := fmt.Sprintf("%d of %d steps", green, steps)
+		if v.Green() {
+			state = "green"
+		}
+		today = append(today, k.Name()+", "+state)
 	}
-	return text
+	if len(today) > 0 {
+		d.say(d.screen.Lines("Today: ", "       ", strings.Join(today, "; "))...)
+	}
 }
 
 // sums adds up the board.
 type sums struct{ katas, green, steps, greenSteps int }
 
 func (s *sums) add(r row) {
-	if !r.kata.Exists() {
-		return
-	}
 	green, steps, _, _ := r.verdict.Count()
 	s.katas++
 	s.steps += steps
 	s.greenSteps += green
-	if r.started && r.verdict.Broken == nil && r.verdict.Green() {
+	if r.verdict.Green() {
 		s.green++
 	}
 }
 
-// showNext prints the one thing to do next, and the red verdict of the kata
-// the learner is on.
+// showNext prints the one thing to do next.
 func (d *desk) showNext(ctx context.Context) error {
 	k, v, err := d.current(ctx)
 	if err != nil {
 		return err
 	}
+	d.say("")
 	switch {
-	case v != nil:
-		d.showVerdict(k, *v, 0)
-		d.say("", "Next: go tool dojo watch "+k.Name())
-	case !k.Started():
+	case v == nil && k.Started():
+		d.say(d.screen.In(terminal.Good, "Every kata here is complete."), "Compare yours with the reference: go tool dojo diff "+k.Name())
+		return nil
+	case v == nil:
 		d.say(
 			fmt.Sprintf("Next is %s: %s", d.screen.In(terminal.Loud, k.Name()), k.Text),
-			"  read   "+k.Rel(k.Readme()),
-			"  edit   "+k.Rel(k.Stub()),
-			"  and    go tool dojo watch "+k.Name())
+			"  read  "+k.Rel(k.Readme()),
+			"  edit  "+k.Rel(k.Stub()))
+	case v.Broken != nil:
+		d.say(fmt.Sprintf("You are on %s. %s", d.screen.In(terminal.Loud, k.Name()), v.Broken[0]))
+	case v.FirstRed() == len(v.Steps):
+		d.say("You are on " + d.screen.In(terminal.Loud, k.Name()) + ".")
 	default:
-		d.say(d.screen.In(terminal.Good, "Every kata here is green."), "Compare yours with the reference: go tool dojo diff "+k.Name())
+		s := v.Steps[v.FirstRed()]
+		d.say(d.screen.Lines(fmt.Sprintf("You are on %s, step %d: ", d.screen.In(terminal.Loud, k.Name()), s.Number), "  ", s.Title)...)
 	}
+	d.say("  go tool dojo watch " + k.Name())
 	return nil
 }
+
+type nextCommand struct{}
+
+// Run says what to do next.
+func (nextCommand) Run(ctx context.Context, d *desk) error { return d.showNext(ctx) }

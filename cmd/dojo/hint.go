@@ -31,7 +31,7 @@ func (c hintCommand) Run(ctx context.Context, d *desk) error {
 		d.say(k.Name() + " is complete: there is nothing to hint at.")
 		return nil
 	}
-	return d.showHint(k, s.Step, max(1, c.N))
+	return d.showHint(k, s.Step, max(1, c.N), "")
 }
 
 // stepOf returns the step the learner is on in k, or nil when all pass.
@@ -50,7 +50,9 @@ func (d *desk) stepOf(ctx context.Context, k workbook.Kata) (*testrun.StepVerdic
 	return &v.Steps[v.FirstRed()], nil
 }
 
-func (d *desk) showHint(k workbook.Kata, s workbook.Step, n int) error {
+// showHint prints a hint, and how to get the next one: by a key, or by a command
+// where there is none.
+func (d *desk) showHint(k workbook.Kata, s workbook.Step, n int, key string) error {
 	all, err := k.Hints()
 	if err != nil {
 		return err
@@ -62,8 +64,13 @@ func (d *desk) showHint(k workbook.Kata, s workbook.Step, n int) error {
 	if n > len(hints) {
 		return fmt.Errorf("step %d of %s has %d hints, and you asked for number %d", s.Number, k.Name(), len(hints), n)
 	}
-	d.say(fmt.Sprintf("%s · step %d · hint %d of %d", k.Name(), s.Number, n, len(hints)), "", hints[n-1])
-	if n < len(hints) {
+	head := fmt.Sprintf("%s · step %d · hint %d of %d", k.Name(), s.Number, n, len(hints))
+	if n < len(hints) && key != "" {
+		head += ": " + key + " for the next"
+	}
+	d.say(head, "")
+	d.say(d.screen.Markdown(hints[n-1])...)
+	if n < len(hints) && key == "" {
 		d.say("", fmt.Sprintf("The next one: go tool dojo hint %s %d", k.Name(), n+1))
 	}
 	return nil

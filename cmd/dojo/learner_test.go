@@ -45,8 +45,8 @@ func TestWhatDoesNotBuild(t *testing.T) {
 			test.damage(t, b)
 			out := b.test(t)
 			expect(t, out, append(test.want, "breaker", "red")...)
-			if strings.Count(out, "\n") > 10 || t.Failed() {
-				t.Errorf("the verdict, of ten lines at most:\n%s", out)
+			if strings.Count(out, "\n") > 14 || t.Failed() {
+				t.Errorf("the verdict, of 14 lines at most:\n%s", out)
 			}
 		})
 	}
@@ -55,7 +55,19 @@ func TestWhatDoesNotBuild(t *testing.T) {
 func TestTestFilesGoneOrEdited(t *testing.T) {
 	b := clone(t)
 	b.write(t, "kata/breaker/breaker_test.go", tests+"\n// mine\n")
-	expect(t, strings.Join(strings.Fields(b.test(t)), " "), "complete", "kata/breaker/breaker_test.go is not as shipped, so this verdict means nothing.")
+	if err := (testCommand{Kata: "breaker"}).Run(t.Context(), b.desk); !errors.Is(err, errRed) {
+		t.Errorf("the steps are not as shipped, and the command ended with %v; want it to fail", err)
+	}
+	out := strings.Join(strings.Fields(b.test(t)), " ")
+	expect(t, out, "steps not as shipped", "○1", "kata/breaker/breaker_test.go is not as shipped, so this verdict means nothing.")
+	if strings.Contains(out, "complete") || strings.Contains(out, "✓") {
+		t.Errorf("the steps are not as shipped, and some are green:\n%s", out)
+	}
+	b.out.Reset()
+	if err := (boardCommand{}).Run(t.Context(), b.desk); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, b.out.String(), "steps edited", "0 of 1 katas green · 0 of 4 steps")
 	b.remove(t, "kata/breaker/breaker_test.go")
 	err := testCommand{Kata: "breaker"}.Run(t.Context(), b.desk)
 	if err == nil || !strings.Contains(err.Error(), "git checkout -- kata/breaker/breaker_test.go") {
@@ -70,7 +82,7 @@ func TestFurtherFile(t *testing.T) {
 	b.write(t, "kata/breaker/two.go", further)
 	const note = "kata/breaker/two.go lacks the line //go:build !solutions"
 	flat := strings.Join(strings.Fields(b.test(t)), " ")
-	expect(t, flat, "✓ 2", note, "go tool dojo tag breaker")
+	expect(t, flat, "✓2", note, "go tool dojo tag breaker")
 	if err := (tagCommand{Kata: "breaker"}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
@@ -107,12 +119,12 @@ func TestAStepThatCouldNotJudgeAll(t *testing.T) {
 		t.Errorf("a step has not judged all, and the command ended with %v; want it to fail", err)
 	}
 	out := strings.Join(strings.Fields(b.test(t)), " ")
-	expect(t, out, "not judged whole", "○ 3", why, "✓ 4", "✓ 5", "✓ 6")
+	expect(t, out, "not judged whole", "○3", why, "✓4", "✓5", "✓+6")
 	if strings.Contains(out, "complete") || strings.Contains(out, "green") {
 		t.Errorf("a step has not judged all, and the kata is called green:\n%s", out)
 	}
 	b.body(t, "Second", "", "return 0")
-	expect(t, b.test(t), "✗  2", "red too: 3")
+	expect(t, b.test(t), "✗  2", "✗3")
 }
 
 func TestGOFLAGS(t *testing.T) {
@@ -279,8 +291,11 @@ func TestBoard(t *testing.T) {
 	if err := (boardCommand{}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, b.out.String(), "43 questions · 1 katas here", "breaker          step 2 of 4", "The second was expected to be 2, and is 0.",
-		"Next: go tool dojo watch breaker", "0 of 1 katas green · 3 of 4 steps")
+	expect(t, b.out.String(), "43 questions · 1 katas here", "breaker         step 2 of 4", "42 more: go tool dojo list --all",
+		"0 of 1 katas green · 3 of 4 steps", "Today: breaker, 3 of 4 steps", "You are on breaker, step 2: The second is two.", "go tool dojo watch breaker")
+	if lines := strings.Count(b.out.String(), "\n"); lines > 24 {
+		t.Errorf("the board has %d lines, want 24 at most", lines)
+	}
 	for line := range strings.Lines(b.out.String()) {
 		if n := len([]rune(strings.TrimSpace(line))); n > 80 {
 			t.Errorf("a line of %d columns does not fit 80: %q", n, line)

@@ -26,32 +26,38 @@ Examples:
   go tool dojo                       where you are, and what to do next
   go tool dojo watch                 judge the kata you are on at every save
   go tool dojo test putpatch         judge one kata once
+  go tool dojo test 3                the same, by the number of its question
   go tool dojo hint                  the first hint for the step you are on
   go tool dojo hint putpatch 2       the second one
   go tool dojo reset putpatch        start again; what you had is kept aside`
 
 type commands struct {
-	Board    boardCommand    `cmd:"" default:"1" help:"Show all 43 katas, where you are and what to do next."`
-	Test     testCommand     `cmd:"" help:"Judge a kata once."`
-	Watch    watchCommand    `cmd:"" help:"Judge a kata each time you save."`
-	Hint     hintCommand     `cmd:"" help:"Show a hint for the step you are on."`
-	Mistake  mistakeCommand  `cmd:"" help:"Say which known mistake your failure looks like."`
-	Solution solutionCommand `cmd:"" help:"Print the reference."`
-	Diff     diffCommand     `cmd:"" help:"Compare your code with the reference."`
-	Reset    resetCommand    `cmd:"" help:"Start a kata again. What you had is kept aside."`
-	Tag      tagCommand      `cmd:"" help:"Put the build line on files that you added to a kata."`
-	Prove    proveCommand    `cmd:"" help:"Check that katas are whole: stub, reference, mistakes and documents."`
-	Contract contractCommand `cmd:"" help:"List the sentences of a kata's contract, and the mistakes that break each."`
-	Mutate   mutateCommand   `cmd:"" help:"Change references in small ways, and list the changes that no step notices."`
-	New      newCommand      `cmd:"" help:"Make the files of a new kata from a template."`
-	Ship     shipCommand     `cmd:"" help:"Make the stub of today the one that is shipped."`
+	List     boardCommand    `cmd:"" default:"withargs" group:"learn" help:"Show the katas, where you are and what to do next."`
+	Next     nextCommand     `cmd:"" group:"learn" help:"Say what to do next."`
+	Watch    watchCommand    `cmd:"" group:"learn" help:"Judge a kata each time you save."`
+	Test     testCommand     `cmd:"" group:"learn" help:"Judge a kata once."`
+	Hint     hintCommand     `cmd:"" group:"learn" help:"Show a hint for the step you are on."`
+	Mistake  mistakeCommand  `cmd:"" group:"learn" help:"Say which known mistake your failure looks like."`
+	Answer   answerCommand   `cmd:"" group:"learn" help:"Show the answer to the kata's question."`
+	Diff     diffCommand     `cmd:"" group:"learn" help:"Compare your code with the reference."`
+	Solution solutionCommand `cmd:"" group:"learn" help:"Print the reference."`
+	Reset    resetCommand    `cmd:"" group:"learn" help:"Start a kata again. What you had is kept aside."`
+	Tag      tagCommand      `cmd:"" group:"learn" help:"Put the build line on your files of a kata that lack it."`
+	New      newCommand      `cmd:"" group:"write" help:"Make the files of a new kata from a template."`
+	Ship     shipCommand     `cmd:"" group:"write" help:"Make the stub of today the one that is shipped."`
+	Prove    proveCommand    `cmd:"" group:"write" help:"Check that katas are whole: stub, reference, mistakes and documents."`
+	Contract contractCommand `cmd:"" group:"write" help:"List the sentences of a kata's contract, and the mistakes that break each."`
+	Mutate   mutateCommand   `cmd:"" group:"write" help:"Change references in small ways, and list the changes that no step notices."`
 	Shipped  shippedCommand  `cmd:"" hidden:"" help:"Copy the clone with its stubs as shipped."`
 }
+
+var groups = kong.Groups{"learn": "To practise:", "write": "To write katas (CONTRIBUTING.md):"}
 
 // A desk is what every command works with.
 type desk struct {
 	screen *terminal.Screen
 	book   workbook.Book
+	here   string // the folder that the learner stands in
 	tools  *testrun.Toolchain
 	noRace func() string // why verdicts come without the race detector, if they do
 }
@@ -77,11 +83,17 @@ func main() {
 	os.Exit(2)
 }
 
+// limit is how long a step may take.
+var limit = testrun.StepLimit
+
 func run(ctx context.Context, args []string) error {
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("go tool dojo"), kong.Description(examples), kong.UsageOnError())
+	parser, err := kong.New(&cli, kong.Name("go tool dojo"), kong.Description(examples), groups)
 	if err != nil {
 		return err
+	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:], "--help")
 	}
 	call, err := parser.Parse(args)
 	if err != nil {
@@ -99,6 +111,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	tools.Limit = limit
 	tools.Slow = sync.OnceFunc(func() {
 		fmt.Fprintln(os.Stderr, "dojo: building what the steps stand on, which takes a minute the first time")
 	})
@@ -106,6 +119,7 @@ func run(ctx context.Context, args []string) error {
 	return call.Run(&desk{
 		screen: terminal.Open(os.Stdout),
 		book:   book,
+		here:   here,
 		tools:  tools,
 		noRace: sync.OnceValue(func() string { return tools.NoRace(ctx) }),
 	})
@@ -113,15 +127,6 @@ func run(ctx context.Context, args []string) error {
 
 // race reports whether verdicts come from the race detector here.
 func (d *desk) race() bool { return d.noRace() == "" }
-
-// kata returns the kata of that name, or the one the learner is on.
-func (d *desk) kata(ctx context.Context, name string) (workbook.Kata, error) {
-	if name != "" {
-		return d.book.Kata(name)
-	}
-	k, _, err := d.current(ctx)
-	return k, err
-}
 
 // katas returns the katas of those names, or without any all that are here.
 func (d *desk) katas(names []string) ([]workbook.Kata, error) {

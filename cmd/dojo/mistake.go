@@ -43,24 +43,54 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 	case v.Complete():
 		d.say(k.Name() + " is complete: there is no mistake to name.")
 		return nil
+	case !k.Started():
+		d.say(k.Name() + " is as shipped: no step is begun, and no mistake is made yet.")
+		return nil
+	case v.FirstRed() == len(v.Steps):
+		d.say("No step of " + k.Name() + " is red: there is no mistake to name.")
+		return nil
 	}
 	mistakes, err := k.Mistakes()
 	if err != nil {
 		return err
 	}
 	s := v.Steps[v.FirstRed()]
-	for _, m := range mistakes {
-		if m.CaughtBy == s.Name && strings.Contains(s.Output, m.Symptom) {
-			d.say(fmt.Sprintf("Step %d fails as it does for those who %s.", s.Number, lowerFirst(strings.TrimSuffix(m.Title, "."))))
-			if m.Why != "" {
-				d.say("", d.screen.Wrap("  ", m.Why))
-			}
-			return d.showPromises(k, m)
+	known := len(mistakes)
+	fit := likely(mistakes, s)
+	switch len(fit) {
+	case 0:
+		d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d fails in a way that none of the %d known mistakes of %s does: this one is new.", s.Number, known, k.Name()))...)
+		return nil
+	case 1:
+		m := fit[0]
+		d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d fails as it does for those who %s.", s.Number, saying(m)))...)
+		if m.Why != "" {
+			d.say("")
+			d.say(d.screen.Lines("  ", "  ", m.Why)...)
 		}
+		return d.showPromises(k, m)
 	}
-	d.say(fmt.Sprintf("Step %d fails in a way that none of the %d known mistakes of %s does: this one is new.", s.Number, len(mistakes), k.Name()))
+	d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d fails as it does for those who make one of these mistakes:", s.Number))...)
+	for _, m := range fit[:min(3, len(fit))] {
+		d.say(d.screen.Lines("  - ", "    ", saying(m))...)
+	}
 	return nil
 }
+
+// saying makes a title part of a sentence.
+func saying(m workbook.Mistake) string { return lowerFirst(strings.TrimSuffix(m.Title, ".")) }
+
+// likely returns the mistakes that fail as the step did, with the symptom's words.
+func likely(mistakes []workbook.Mistake, s testrun.StepVerdict) []workbook.Mistake {
+	output := oneSpace(s.Output)
+	return slices.DeleteFunc(mistakes, func(m workbook.Mistake) bool {
+		return m.CaughtBy != s.Name || !strings.Contains(output, oneSpace(m.Symptom))
+	})
+}
+
+// oneSpace makes all white space alike: a table's columns are as wide as what
+// stands in them.
+func oneSpace(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // showPromises prints the sentences of the contract that a mistake breaks.
 func (d *desk) showPromises(k workbook.Kata, m workbook.Mistake) error {

@@ -13,16 +13,36 @@ import (
 )
 
 type resetCommand struct {
-	Kata string `arg:"" help:"The kata."`
+	Kata string `arg:"" optional:"" help:"The kata."`
+	All  bool   `help:"Every kata that you began."`
 }
 
-// Run puts back the stub as shipped. What the learner had is moved to a
-// folder beside it, and named.
+// Run puts back stubs as shipped. What the learner had is moved to a folder
+// beside each, and named.
 func (c resetCommand) Run(d *desk) error {
-	k, err := d.book.Kata(c.Kata)
-	if err != nil {
-		return err
+	if c.All == (c.Kata != "") {
+		return errors.New("which kata: go tool dojo reset <kata>, or go tool dojo reset --all for every one that you began")
 	}
+	if !c.All {
+		k, err := d.book.Kata(c.Kata)
+		if err != nil {
+			return err
+		}
+		return d.reset(k)
+	}
+	started := d.started()
+	if len(started) == 0 {
+		d.say("Every kata is as shipped already.")
+	}
+	for _, k := range started {
+		if err := d.reset(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *desk) reset(k workbook.Kata) error {
 	shipped, err := os.ReadFile(k.ShippedStub())
 	if err != nil {
 		return fmt.Errorf("the stub as shipped cannot be read, and nothing was changed: %w", err)

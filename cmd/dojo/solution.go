@@ -8,17 +8,17 @@ import (
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/patch"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
-	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
 type solutionCommand struct {
-	Kata string `arg:"" optional:"" help:"The kata; without it, the one you are on."`
+	Kata  string `arg:"" optional:"" help:"The kata; without it, the green one that you edited last."`
+	Force bool   `short:"f" help:"Even before the kata is green."`
 }
 
-// Run prints the reference.
+// Run prints the reference, once the kata is green.
 func (c solutionCommand) Run(ctx context.Context, d *desk) error {
-	k, err := d.kata(ctx, c.Kata)
+	k, err := d.revealed(ctx, c.Kata, "solution", c.Force)
 	if err != nil {
 		return err
 	}
@@ -31,24 +31,15 @@ func (c solutionCommand) Run(ctx context.Context, d *desk) error {
 }
 
 type diffCommand struct {
-	Kata  string `arg:"" optional:"" help:"The kata; without it, the one you are on."`
+	Kata  string `arg:"" optional:"" help:"The kata; without it, the green one that you edited last."`
 	Force bool   `short:"f" help:"Even before the kata is green."`
 }
 
 // Run compares the learner's code with the reference, once it is green.
 func (c diffCommand) Run(ctx context.Context, d *desk) error {
-	k, err := d.kata(ctx, c.Kata)
+	k, err := d.revealed(ctx, c.Kata, "diff", c.Force)
 	if err != nil {
 		return err
-	}
-	if !c.Force {
-		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race()})
-		if err != nil {
-			return err
-		}
-		if v.Broken != nil || !v.Green() {
-			return fmt.Errorf("%s is not green yet, and the reference gives it away: go tool dojo diff -f %[1]s shows it all the same", k.Name())
-		}
 	}
 	return d.showDiff(k)
 }

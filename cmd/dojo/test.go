@@ -13,6 +13,7 @@ import (
 
 type testCommand struct {
 	Kata string `arg:"" optional:"" help:"The kata; without it, the one you are on."`
+	All  bool   `help:"Print all of the failure, however long."`
 	JSON bool   `help:"Print the verdict for programs." name:"json"`
 }
 
@@ -33,10 +34,10 @@ func (c testCommand) Run(ctx context.Context, d *desk) error {
 		if os.Getenv("GOFLAGS") != "" {
 			v.Notes = append(v.Notes, "GOFLAGS is set, and left out of this run.")
 		}
-		d.showVerdict(k, v, time.Since(start))
+		d.showVerdict(k, v, time.Since(start), c.All)
 		d.showAfter(k, v)
 	}
-	if err == nil && (v.Broken != nil || !v.Green()) {
+	if err == nil && !v.Green() {
 		err = errRed
 	}
 	return err
@@ -44,7 +45,7 @@ func (c testCommand) Run(ctx context.Context, d *desk) error {
 
 // showAfter says what to read once a kata is green.
 func (d *desk) showAfter(k workbook.Kata, v testrun.Verdict) {
-	if v.Broken != nil || !v.Green() {
+	if !v.Green() {
 		return
 	}
 	d.say("",
@@ -64,6 +65,7 @@ func (d *desk) printJSON(k workbook.Kata, v testrun.Verdict) error {
 		Skipped bool     `json:"skipped,omitempty"`
 		Failure []string `json:"failure,omitempty"`
 		Place   string   `json:"place,omitempty"`
+		Yours   string   `json:"yours,omitempty"`
 		Output  string   `json:"output,omitempty"`
 	}
 	out := struct {
@@ -72,11 +74,15 @@ func (d *desk) printJSON(k workbook.Kata, v testrun.Verdict) error {
 		Complete bool     `json:"complete"`
 		Race     bool     `json:"race"`
 		Broken   []string `json:"broken,omitempty"`
+		Altered  []string `json:"altered,omitempty"`
 		Notes    []string `json:"notes,omitempty"`
 		Steps    []step   `json:"steps"`
-	}{k.Name(), v.Broken == nil && v.Green(), v.Broken == nil && v.Complete(), v.Race, v.Broken, v.Notes, []step{}}
+	}{k.Name(), v.Green(), v.Complete(), v.Race, v.Broken, v.Altered, v.Notes, []step{}}
 	for _, s := range v.Steps {
-		out.Steps = append(out.Steps, step{s.Name, s.Number, s.Title, s.Further, s.Passed, s.Skipped, s.Explanation.Lines, s.Explanation.Place, s.Output})
+		out.Steps = append(out.Steps, step{
+			s.Name, s.Number, s.Title, s.Further, s.Passed, s.Skipped,
+			s.Explanation.Lines, s.Explanation.Place, s.Explanation.Yours, s.Output,
+		})
 	}
 	encoder := json.NewEncoder(d.screen)
 	encoder.SetIndent("", "  ")

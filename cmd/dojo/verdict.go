@@ -2,49 +2,104 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
-// How many lines of a failure are shown. One that carries a timeline may be
-// long; a crash may not.
-const (
-	failureLines = 24
-	crashLines   = 6
-)
+// verdictLines is how long a verdict may be, once its lines are broken: a
+// screen of the smallest usual size.
+const verdictLines = 24
 
-// showVerdict prints a kata's verdict: its steps, the first red one's failure,
-// and what to type next.
-func (d *desk) showVerdict(k workbook.Kata, v testrun.Verdict, took time.Duration) {
-	d.showHead(k, v, took)
-	if v.Broken != nil {
-		d.showBroken(v.Broken)
-	} else {
-		d.showSteps(v)
-		d.showFailure(k, v)
-	}
-	for _, note := range v.Notes {
-		d.say("", d.screen.In(terminal.Doing, d.screen.Wrap("  ", "Note: "+note)))
-	}
-	if why := d.noRace(); why != "" {
-		d.say("", d.screen.In(terminal.Quiet, d.screen.Wrap("  ", why)))
-	}
+// A sheet is a verdict in parts, in lines that fit the screen.
+type sheet struct {
+	head    string   // kata, step, what it is
+	strip   []string // the steps, in a line
+	title   []string // of the red step
+	more    []string // what the step's comment says after its title
+	failure []string // all of it
+	places  []string // where to look, and how to run it again
+	notes   []string // what else the learner should know
 }
 
-func (d *desk) showHead(k workbook.Kata, v testrun.Verdict, took time.Duration) {
-	left := d.screen.In(terminal.Loud, k.Name())
-	width := len(k.Name())
-	if where := position(v); where != "" {
-		left += where
-		width += len([]rune(where))
+// showVerdict prints a verdict, in a screen's length unless all is asked for.
+func (d *desk) showVerdict(k workbook.Kata, v testrun.Verdict, took time.Duration, all bool) {
+	s := d.sheet(k, v, took, true)
+	height := verdictLines
+	if all {
+		height = len(s.failure) + 10*verdictLines
 	}
+	d.say(s.fit(height, d.screen.In(terminal.Quiet, "  … %d more lines: go tool dojo test --all "+k.Name()))...)
+}
+
+// sheet lays a verdict out. One that is not sure yet calls nothing green.
+func (d *desk) sheet(k workbook.Kata, v testrun.Verdict, took time.Duration, sure bool) sheet {
+	s := sheet{head: d.head(k, v, took, sure)}
+	if v.Broken != nil {
+		s.title = d.screen.Lines(d.screen.In(terminal.Bad, "  ✗ "), "    ", v.Broken[0])
+		for _, line := range v.Broken[1:] {
+			s.failure = append(s.failure, d.broken(line, "    ")...)
+		}
+	} else {
+		s.strip = d.strip(v, sure)
+		d.failure(&s, k, v)
+	}
+	for _, note := range v.Notes {
+		s.notes = append(s.notes, d.inLines(terminal.Doing, "  ", "Note: "+note)...)
+	}
+	if why := d.noRace(); why != "" {
+		s.notes = append(s.notes, d.inLines(terminal.Quiet, "  ", why)...)
+	}
+	if len(v.Steps) > 0 && v.Broken == nil && !k.Started() {
+		s.notes = append(s.notes, d.inLines(terminal.Doing, "  ", "Red is where everybody starts. Read "+k.Rel(k.Readme())+", edit "+k.Rel(k.Stub())+", save.")...)
+	}
+	return s
+}
+
+// fit joins the parts. Where they are longer than the screen, the failure gives
+// way first, and then what stands around it. More says how to see what is cut.
+func (s sheet) fit(height int, more string) []string {
+	rest := 1 + len(s.strip) + len(s.title) + len(s.more) + len(s.places) + len(s.notes)
+	for _, part := range [][]string{s.failure, s.places, s.notes} {
+		if len(part) > 0 {
+			rest++ // the empty line before it
+		}
+	}
+	const least = 4
+	if rest+min(least, len(s.failure)) > height {
+		rest -= len(s.more)
+		s.more = nil
+	}
+	room := max(least, height-rest)
+	lines := slices.Concat([]string{s.head}, s.strip, s.title, s.more)
+	failure := s.failure
+	if cut := len(failure) - room; cut > 0 {
+		failure = append(slices.Clone(failure[:room-1]), fmt.Sprintf(more, cut+1))
+	}
+	for _, part := range [][]string{failure, s.places, s.notes} {
+		if len(part) > 0 {
+			lines = append(append(lines, ""), part...)
+		}
+	}
+	return lines
+}
+
+// head is the first line: where the learner is, and the verdict in a word.
+func (d *desk) head(k workbook.Kata, v testrun.Verdict, took time.Duration, sure bool) string {
 	word, style := "red", terminal.Bad
 	switch {
 	case v.Broken != nil:
+	case len(v.Altered) > 0:
+		word, style = "steps not as shipped", terminal.Doing
+	case v.Done() && !sure:
+		word, style = "○ so far", terminal.Doing
 	case v.Complete():
 		word, style = "complete", terminal.Good
 	case v.Green():
@@ -55,8 +110,13 @@ func (d *desk) showHead(k workbook.Kata, v testrun.Verdict, took time.Duration) 
 	if took > 0 {
 		word += fmt.Sprintf(" in %.1f s", took.Seconds())
 	}
-	gap := max(2, min(d.screen.Width, 80)-width-len(word))
-	d.say(left + strings.Repeat(" ", gap) + d.screen.In(style, word))
+	return d.ends(d.screen.In(terminal.Loud, k.Name())+position(v), d.screen.In(style, word))
+}
+
+// ends puts two texts at both ends of a line.
+func (d *desk) ends(left, right string) string {
+	gap := max(2, min(d.screen.Width, 80)-ansi.StringWidth(left)-ansi.StringWidth(right))
+	return left + strings.Repeat(" ", gap) + right
 }
 
 // position says where in the kata the first red step stands.
@@ -72,87 +132,110 @@ func position(v testrun.Verdict) string {
 	return fmt.Sprintf(" · further step %d of %d", at+1-steps, further)
 }
 
-func (d *desk) showBroken(lines []string) {
-	d.say(d.screen.In(terminal.Bad, "  ✗ ") + lines[0])
-	for _, line := range lines[1:] {
-		d.say("    " + line)
-	}
-}
-
-// showSteps lists the steps. Those that are red too after the first take up
-// one line, and those that have not run none.
-func (d *desk) showSteps(v testrun.Verdict) {
-	var later []string
-	first := v.FirstRed()
-	for i, s := range v.Steps {
-		number := fmt.Sprint(s.Number)
-		title := s.Title
-		if s.Further {
-			title = "Further: " + title
-		}
+// strip is each step's mark and number: passed, red, not judged whole or not
+// run.
+func (d *desk) strip(v testrun.Verdict, sure bool) []string {
+	var marks []string
+	for _, s := range v.Steps {
+		mark, style := "·", terminal.Quiet
 		switch {
-		case s.Passed:
-			d.say(d.screen.In(terminal.Good, "  ✓ ") + d.screen.In(terminal.Quiet, fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.screen.Wrap("        ", title)))))
-		case s.Skipped:
-			d.say(d.screen.In(terminal.Doing, "  ○ ") + fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.screen.Wrap("        ", title))))
-			if len(s.Explanation.Lines) > 0 {
-				d.say(d.screen.In(terminal.Quiet, d.screen.Wrap("        ", s.Explanation.Lines[0])))
-			}
-		case i == first:
-			d.say(d.screen.In(terminal.Bad, "  ✗ ") + fmt.Sprintf("%2s  %s", number, strings.TrimSpace(d.screen.Wrap("        ", title))))
-			if rest := strings.TrimSpace(strings.TrimPrefix(s.Doc, s.Title)); rest != "" {
-				d.say(d.screen.In(terminal.Quiet, d.screen.Wrap("        ", rest)))
-			}
+		case s.Passed && sure && len(v.Altered) == 0:
+			mark, style = "✓", terminal.Good
+		case s.Passed, s.Skipped:
+			mark, style = "○", terminal.Doing
 		case s.Ran():
-			later = append(later, number)
+			mark, style = "✗", terminal.Bad
+		}
+		further := ""
+		if s.Further {
+			further = "+"
+		}
+		marks = append(marks, d.screen.In(style, fmt.Sprintf("%s%s%d", mark, further, s.Number)))
+	}
+	lines := d.screen.Lines("  ", "  ", strings.Join(marks, " "))
+	for _, s := range v.Steps {
+		if s.Skipped && len(s.Explanation.Lines) > 0 {
+			lines = append(lines, d.screen.Lines(d.screen.In(terminal.Doing, fmt.Sprintf("  ○ %2d  ", s.Number)), "        ", s.Explanation.Lines[0])...)
 		}
 	}
-	if len(later) > 0 {
-		d.say(d.screen.In(terminal.Quiet, "  red too: "+strings.Join(later, " ")))
-	}
+	return lines
 }
 
-func (d *desk) showFailure(k workbook.Kata, v testrun.Verdict) {
+// failure fills in what is known of the first red step.
+func (d *desk) failure(out *sheet, k workbook.Kata, v testrun.Verdict) {
 	at := v.FirstRed()
-	if at == len(v.Steps) {
+	if at == len(v.Steps) || !v.Steps[at].Ran() {
 		return
 	}
 	s := v.Steps[at]
-	d.say("")
-	lines, limit := s.Explanation.Lines, failureLines
-	if s.Died {
-		limit = crashLines
+	title := s.Title
+	if s.Further {
+		title = "Further: " + title
 	}
-	for i, line := range lines[:min(limit, len(lines))] {
-		line = d.fit(line)
+	out.title = d.screen.Lines(d.screen.In(terminal.Bad, fmt.Sprintf("  ✗ %2d  ", s.Number)), "        ", title)
+	if rest := strings.TrimSpace(strings.TrimPrefix(s.Doc, s.Title)); rest != "" {
+		out.more = d.inLines(terminal.Quiet, "        ", rest)
+	}
+	for i, line := range s.Explanation.Lines {
+		lines := d.broken(line, "  ")
 		if i == 0 {
-			line = d.screen.In(terminal.Loud, line)
+			for n := range lines {
+				lines[n] = d.screen.In(terminal.Loud, lines[n])
+			}
 		}
-		d.say(line)
+		out.failure = append(out.failure, lines...)
 	}
-	if more := len(lines) - limit; more > 0 {
-		d.say(d.screen.In(terminal.Quiet, fmt.Sprintf("  and %d lines more: the command below prints them", more)))
-	}
-	d.say("")
-	if s.Explanation.Place != "" {
-		d.say(d.screen.In(terminal.Quiet, "  at:    ") + s.Explanation.Place)
-	}
-	if mib := s.Printed >> 20; mib > 0 {
-		d.say(d.screen.In(terminal.Quiet, fmt.Sprintf("  it printed %d MiB, most of it left out", mib)))
-	}
-	d.say(d.screen.In(terminal.Quiet, "  again: ") + again(k, s, v.Race))
-	d.say(d.screen.In(terminal.Quiet, "  hint:  ") + "go tool dojo hint " + k.Name())
+	out.places = d.places(k, s, v.Race)
 }
 
-// fit indents a line of a failure, and breaks it where it is too long: at a
-// word, since a terminal would break it anywhere.
-func (d *desk) fit(line string) string {
-	text := strings.TrimLeft(line, " ")
-	indent := "  " + line[:len(line)-len(text)]
-	if len([]rune(indent+text)) <= d.screen.Width {
-		return strings.TrimRight(indent+text, " ")
+// places says where to look, what the program printed, and what to type.
+func (d *desk) places(k workbook.Kata, s testrun.StepVerdict, race bool) []string {
+	var lines []string
+	add := func(label, text string) {
+		lines = append(lines, d.screen.Lines(d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", label)), strings.Repeat(" ", 11), text)...)
 	}
-	return d.screen.Wrap(indent, text)
+	for i, line := range s.Explanation.Printed {
+		label := "printed:"
+		if i > 0 {
+			label = ""
+		}
+		lines = append(lines, ansi.Truncate(d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", label))+line, d.screen.Width, "…"))
+	}
+	if mib := s.Printed >> 20; mib > 0 {
+		add("printed:", fmt.Sprintf("%d MiB, most of it left out", mib))
+	}
+	edit := s.Explanation.Yours
+	if edit == "" {
+		edit = k.Rel(k.Stub())
+	}
+	file, _, _ := strings.Cut(edit, ":")
+	lines = append(lines, d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", "edit:"))+d.screen.Link(filepath.Join(k.Root, filepath.FromSlash(file)), edit))
+	if s.Explanation.Place != "" {
+		add("step:", s.Explanation.Place)
+	}
+	add("again:", again(k, s, race))
+	return lines
+}
+
+// inLines breaks text into lines in one style.
+func (d *desk) inLines(style terminal.Style, indent, text string) []string {
+	lines := d.screen.Lines(indent, indent, text)
+	for i := range lines {
+		lines[i] = d.screen.In(style, lines[i])
+	}
+	return lines
+}
+
+// broken indents a line of a failure and breaks it where it is too long: at a
+// word, since a terminal would break it anywhere.
+func (d *desk) broken(line, indent string) []string {
+	line = strings.TrimRight(strings.ReplaceAll(line, "\t", "    "), " ")
+	text := strings.TrimLeft(line, " ")
+	indent += line[:len(line)-len(text)]
+	if ansi.StringWidth(indent+text) <= d.screen.Width {
+		return []string{indent + text}
+	}
+	return d.screen.Lines(indent, indent, text)
 }
 
 // again is the command that runs one step by itself.

@@ -100,7 +100,11 @@ func saveToVerdict(b *testing.B, book workbook.Book, name string) {
 			b.Fatal(err)
 		}
 		var told []time.Duration
-		bench.desk.judgeTwice(b.Context(), k, func(n news) {
+		bench.desk.judgeTwice(b.Context(), k, func(message any) {
+			n, ok := message.(news)
+			if !ok {
+				return
+			}
 			if n.err != nil {
 				b.Fatal(n.err)
 			}

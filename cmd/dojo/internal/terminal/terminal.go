@@ -4,8 +4,10 @@ package terminal
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 )
 
@@ -15,6 +17,7 @@ type Screen struct {
 	Colour      bool
 	Interactive bool // a person sees it as it is written
 	Width       int
+	Height      int // in rows; 0 where lines scroll by
 }
 
 // Open looks at a file that the runner writes to. NO_COLOR (no-color.org) and
@@ -56,18 +59,31 @@ func (s *Screen) In(style Style, text string) string {
 // Wrap breaks text into lines that fit the screen behind an indent, at most
 // 100 columns, since longer lines are hard to read.
 func (s *Screen) Wrap(indent, text string) string {
-	room := min(s.Width, 100) - len(indent)
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len([]rune(line))+1+len([]rune(word)) > room {
-			lines = append(lines, indent+line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return strings.Join(append(lines, indent+line), "\n")
+	return strings.Join(s.Lines(indent, indent, text), "\n")
 }
+
+// Lines breaks text into lines that fit the screen, the first behind another
+// indent than the rest.
+func (s *Screen) Lines(first, rest, text string) []string {
+	room := max(8, min(s.Width, 100)-ansi.StringWidth(rest))
+	var lines []string
+	for i, line := range strings.Split(ansi.Wrap(strings.Join(strings.Fields(text), " "), room, ""), "\n") {
+		if i == 0 {
+			lines = append(lines, first+line)
+		} else {
+			lines = append(lines, rest+line)
+		}
+	}
+	return lines
+}
+
+// Link makes text lead to a file, in terminals that know how (OSC 8).
+func (s *Screen) Link(path, text string) string {
+	if !s.Colour {
+		return text
+	}
+	return ansi.SetHyperlink("file://"+filepath.ToSlash(path)) + text + ansi.ResetHyperlink()
+}
+
+// IsTerminal reports whether a person is at the other end of a file.
+func IsTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }

@@ -23,6 +23,9 @@ import (
 func (t *Toolchain) key(k workbook.Kata, race bool) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, k.Name(), race, t.Root, runtime.Version(), guardText, MemoryLimit, StepLimit)
+	for _, name := range steering {
+		fmt.Fprintln(hash, os.Getenv(name))
+	}
 	code := func(path string) bool { return !strings.HasSuffix(path, ".md") && !strings.HasSuffix(path, ".patch") }
 	if err := t.HashSources(hash, code, k.Dir(), k.Solutions()); err != nil {
 		return ""
@@ -57,11 +60,19 @@ func (t *Toolchain) Recall(k workbook.Kata, race bool) (Verdict, bool) {
 	return v, err == nil && t.recall(t.key(k, race), &v)
 }
 
+// Forget drops the verdict of the files as they are, so that they are judged
+// again.
+func (t *Toolchain) Forget(k workbook.Kata, race bool) {
+	for _, kept := range []bool{race, false} {
+		_ = os.Remove(t.verdictPath(t.key(k, kept))) // most often there is one
+	}
+}
+
 // keep stores a verdict. A verdict that a time limit decided is not kept: the
 // machine may have been busy.
 func (t *Toolchain) keep(key string, v Verdict) {
 	for _, s := range v.Steps {
-		if strings.Contains(s.Output, "dojo guard: stuck") {
+		if s.Overdue {
 			return
 		}
 	}

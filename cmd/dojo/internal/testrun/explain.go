@@ -2,6 +2,7 @@ package testrun
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,20 +14,64 @@ import (
 
 // An Explanation says in words why a step is red.
 type Explanation struct {
-	Lines []string // the first is a sentence
-	Place string   // file:line seen from the clone's root, if known
-	Again string   // the command that replays it, where the step says one
+	Lines   []string // the first is a sentence
+	Place   string   // file:line of the step, seen from the clone's root, if known
+	Yours   string   // file:line in the learner's own code, if the failure has one
+	Again   string   // the command that replays it, where the step says one
+	Printed []string // the last lines that the program printed for itself
 }
 
 // Explain reads a red step's output.
 func Explain(k workbook.Kata, r Result) Explanation {
 	e := takeAgain(explain(k, r))
-	e.Place = strings.TrimPrefix(filepath.ToSlash(e.Place), filepath.ToSlash(k.Root)+"/")
-	if strings.Contains(e.Place, "/") || e.Place == "" {
-		return e
+	e.Place = fromRoot(k, e.Place)
+	e.Yours = fromRoot(k, e.Yours)
+	if e.Yours == "" {
+		e.Yours = yours(k, append([]string{e.Place}, e.Lines...))
 	}
-	e.Place = k.Rel(k.Dir()) + "/" + e.Place
+	if e.Yours == e.Place {
+		e.Place = ""
+	}
+	nameErrors(k, e.Lines)
+	e.Printed = printed(r.Output)
 	return e
+}
+
+// fromRoot writes a place as it is seen from the clone's root.
+func fromRoot(k workbook.Kata, place string) string {
+	place = strings.TrimPrefix(filepath.ToSlash(place), filepath.ToSlash(k.Root)+"/")
+	if place == "" || strings.Contains(place, "/") {
+		return place
+	}
+	return k.Rel(k.Dir()) + "/" + place
+}
+
+var goPlace = regexp.MustCompile(`([\w./-]+\.go):(\d+)`)
+
+// yours returns the first place in the learner's own code that is named.
+func yours(k workbook.Kata, lines []string) string {
+	for _, line := range lines {
+		for _, m := range goPlace.FindAllStringSubmatch(line, -1) {
+			name := filepath.Base(m[1])
+			if strings.HasSuffix(name, "_test.go") || strings.Contains(m[1], "/") && fromRoot(k, m[1]) != fromRoot(k, name) {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(k.Dir(), name)); err == nil {
+				return fromRoot(k, name) + ":" + m[2]
+			}
+		}
+	}
+	return ""
+}
+
+// nameErrors puts the name of an error of the kata's beside its words.
+func nameErrors(k workbook.Kata, lines []string) {
+	for text, name := range k.Errors() {
+		words := fmt.Sprintf("the error %q", text)
+		for i, line := range lines {
+			lines[i] = strings.ReplaceAll(line, words, fmt.Sprintf("%s (%q)", name, text))
+		}
+	}
 }
 
 // takeAgain sets the replaying command apart, which a step says last.
@@ -54,11 +99,26 @@ func explain(k workbook.Kata, r Result) Explanation {
 	case len(failures) == 0 && race != nil:
 		return *race
 	case len(failures) == 0:
-		return Explanation{Lines: append([]string{"The step failed."}, lastLines(r.Output, 6)...)}
+		return Explanation{Lines: []string{"The step failed, and did not say why."}}
 	case race != nil:
-		failures[0].Lines = append(failures[0].Lines, race.Lines...)
+		failures[0] = raced(failures[0], *race)
 	}
 	return withStory(failures)
+}
+
+var reportAbove = regexp.MustCompile(`(?:;|: data race)? \(?the (?:race )?detector's report is above\)?`)
+
+// raced adds to what a step says of a race where the race is.
+func raced(f, race Explanation) Explanation {
+	sentence := reportAbove.ReplaceAllString(f.Lines[0], "")
+	if strings.HasSuffix(sentence, "nothing to order them") {
+		race.Lines[0] = sentence + ":"
+		f.Lines = append(race.Lines, f.Lines[1:]...)
+	} else {
+		f.Lines = slices.Concat(f.Lines, race.Lines)
+	}
+	f.Yours = race.Place
+	return f
 }
 
 // withStory is the first failure, and what was said later of how it came about
@@ -106,8 +166,14 @@ func explainDeath(k workbook.Kata, r Result) Explanation {
 	if race := parseRace(k, text); race != nil {
 		return *race
 	}
+	if r.Overdue && !r.Begun {
+		return Explanation{Lines: []string{fmt.Sprintf("No step began within %v: an init function, or the value of a package's variable, does not end.", r.Limit)}}
+	}
+	if r.Overdue {
+		return Explanation{Lines: []string{fmt.Sprintf("The step did not end within %v.", r.Limit)}}
+	}
 	if code, ok := strings.CutPrefix(r.Exit, "exit status "); ok {
-		return Explanation{Lines: []string{"The code ended the whole program, as os.Exit(" + code + ") does."}}
+		return Explanation{Lines: []string{"The code ended the whole program with exit status " + code + ", as os.Exit and log.Fatal do."}}
 	}
 	return Explanation{Lines: []string{"Something outside ended the program: " + r.Exit + "."}}
 }
@@ -210,9 +276,4 @@ func parseRace(k workbook.Kata, text string) *Explanation {
 		access = ""
 	}
 	return e
-}
-
-func lastLines(text string, n int) []string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return lines[max(0, len(lines)-n):]
 }

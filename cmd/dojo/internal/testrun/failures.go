@@ -37,12 +37,31 @@ func parseFailures(text string) []Explanation {
 	}
 	kept := all[:0]
 	for _, e := range all {
-		e.Lines = trimBlank(e.Lines)
+		e.Lines = tidy(trimBlank(e.Lines))
 		if len(e.Lines) > 0 && !strings.HasPrefix(e.Lines[0], "race detected during execution") {
 			kept = append(kept, e)
 		}
 	}
 	return kept
+}
+
+var label = regexp.MustCompile(`^\s*(Error Trace|Error|Test|Messages):\s*(.*)$`)
+
+// tidy takes from what testify prints the sentence and the error.
+func tidy(lines []string) []string {
+	said := map[string][]string{}
+	last := ""
+	for _, line := range lines {
+		if m := label.FindStringSubmatch(line); m != nil {
+			last = m[1]
+			line = m[2]
+		}
+		said[last] = append(said[last], strings.TrimSpace(line))
+	}
+	if said["Error Trace"] == nil {
+		return lines
+	}
+	return trimBlank(append(said["Messages"], said["Error"]...))
 }
 
 func trimBlank(lines []string) []string {

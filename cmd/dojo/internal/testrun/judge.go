@@ -17,6 +17,7 @@ import (
 type Verdict struct {
 	Steps   []StepVerdict
 	Broken  []string // why there is no binary to run, in lines; the first is a sentence
+	Altered []string // step files that are not as shipped, so that nothing is judged
 	Notes   []string // what the learner should know beside the verdict
 	Race    bool     // whether the race detector looked too
 	Guessed bool     `json:"-"` // taken from an earlier run of the same files
@@ -44,11 +45,11 @@ func (v *Verdict) FirstRed() int {
 }
 
 // Count returns how many steps there are and how many are green, those beyond
-// a green kata counted apart.
+// a green kata counted apart. Steps that somebody changed are never green.
 func (v *Verdict) Count() (green, steps, greenFurther, further int) {
 	for _, s := range v.Steps {
 		one := 0
-		if s.Passed {
+		if s.Passed && len(v.Altered) == 0 {
 			one = 1
 		}
 		if s.Further {
@@ -60,29 +61,37 @@ func (v *Verdict) Count() (green, steps, greenFurther, further int) {
 	return green, steps, greenFurther, further
 }
 
-// Green reports whether every step passes that a green kata needs.
+// Green reports whether the code builds and every step passes that a green kata
+// needs.
 func (v *Verdict) Green() bool {
 	green, steps, _, _ := v.Count()
-	return steps > 0 && green == steps
+	return v.Broken == nil && steps > 0 && green == steps
 }
 
-// Complete reports whether every step passes.
+// Complete reports whether the code builds and every step passes.
 func (v *Verdict) Complete() bool {
-	return len(v.Steps) > 0 && !slices.ContainsFunc(v.Steps, func(s StepVerdict) bool { return !s.Passed })
+	_, _, greenFurther, further := v.Count()
+	return v.Green() && greenFurther == further
 }
 
 // Done reports whether there is nothing left to do for a green kata: no step
 // that it needs is red.
 func (v *Verdict) Done() bool {
 	at := v.FirstRed()
-	return len(v.Steps) > 0 && (at == len(v.Steps) || v.Steps[at].Further)
+	return v.Broken == nil && len(v.Altered) == 0 && len(v.Steps) > 0 && (at == len(v.Steps) || v.Steps[at].Further)
 }
 
 // A Judgement is how a kata is judged.
 type Judgement struct {
-	Race  bool              // with the race detector
-	Fresh bool              // even if the same files were judged before
-	Each  func(StepVerdict) // called as each step ends; may be nil
+	Race  bool           // with the race detector
+	Fresh bool           // even if the same files were judged before
+	Doing func(Progress) // called as the work goes on; may be nil
+}
+
+// Progress is what a judgement is busy with. Its zero value is that it builds.
+type Progress struct {
+	Started bool // the program runs
+	Step    int  // the number of the step that runs, or 0 if none has begun
 }
 
 // Judge builds and runs the steps of k on the learner's code. What is wrong
@@ -99,7 +108,7 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 	for _, s := range steps {
 		v.Steps = append(v.Steps, StepVerdict{Step: s})
 	}
-	if v.Notes, err = notes(k); err != nil {
+	if v.Altered, v.Notes, err = notes(k); err != nil {
 		return v, err
 	}
 	if v.Broken, err = broken(k); err != nil || v.Broken != nil {
@@ -109,6 +118,11 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 	if !j.Fresh && t.recall(key, &v) {
 		return v, nil
 	}
+	doing := j.Doing
+	if doing == nil {
+		doing = func(Progress) {}
+	}
+	doing(Progress{})
 	binary, err := t.Build(ctx, k, Flavour{Race: j.Race})
 	if compile, ok := errors.AsType[*CompileError](err); ok {
 		v.Broken = explainCompile(k, compile)
@@ -119,7 +133,7 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 		return v, err
 	}
 	defer binary.Close()
-	if err := v.run(ctx, binary, t.Limit, j.Each); err != nil {
+	if err := v.run(ctx, binary, t.Limit, doing); err != nil {
 		return v, err
 	}
 	t.keep(key, v)
@@ -128,11 +142,11 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 
 // run runs the steps and fills in the verdicts. The further ones run once the
 // kata is green: before that they would only hold up the verdict.
-func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, each func(StepVerdict)) error {
-	index := map[string]int{}
+func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, doing func(Progress)) error {
+	index, number := map[string]int{}, map[string]int{}
 	var names, further []string
 	for i, s := range v.Steps {
-		index[s.Name] = i
+		index[s.Name], number[s.Name] = i, s.Number
 		if s.Further {
 			further = append(further, s.Name)
 		} else {
@@ -145,15 +159,15 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 		if !r.Passed {
 			s.Explanation = Explain(binary.Kata, r)
 		}
-		if each != nil {
-			each(*s)
-		}
 	}
 	if binary.Race {
 		limit *= 2
 	}
 	for _, part := range [][]string{names, further} {
-		results, err := binary.Run(ctx, Options{Steps: part, Limit: limit, Each: fill})
+		results, err := binary.Run(ctx, Options{
+			Steps: part, Limit: limit, Each: fill,
+			Began: func(step string) { doing(Progress{Started: true, Step: number[step]}) },
+		})
 		if err != nil {
 			return err
 		}
@@ -187,24 +201,32 @@ func broken(k workbook.Kata) ([]string, error) {
 	}, nil
 }
 
-// notes says what the learner should know, whatever the steps say.
-func notes(k workbook.Kata) ([]string, error) {
-	var all []string
-	_, edited, err := k.Changed()
-	if err != nil {
-		return nil, err
+// steering are the settings with which a step is run again in one way. One that
+// was left behind changes every verdict.
+var steering = []string{"DOJO_SCHEDULE", "DOJO_CRASH"}
+
+// notes says what the learner should know, whatever the steps say, and which
+// step files are not as shipped.
+func notes(k workbook.Kata) (altered, all []string, err error) {
+	if _, altered, err = k.Changed(); err != nil {
+		return nil, nil, err
 	}
-	for _, name := range edited {
+	for _, name := range altered {
 		all = append(all, fmt.Sprintf("%s is not as shipped, so this verdict means nothing. Bring it back: git checkout -- %[1]s", name))
+	}
+	for _, name := range steering {
+		if value, ok := os.LookupEnv(name); ok {
+			all = append(all, fmt.Sprintf("%s=%s is set, and leaves out all other runs. Take it out again: unset %[1]s", name, value))
+		}
 	}
 	untagged, err := k.Untagged()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, path := range untagged {
 		all = append(all, fmt.Sprintf("%s lacks the line %s, so the reference does not build beside it. Add it: go tool dojo tag %s", k.Rel(path), workbook.BuildLine, k.Name()))
 	}
-	return all, nil
+	return altered, all, nil
 }
 
 // explainCompile puts the compiler's own message first. Where it blames the

@@ -3,11 +3,16 @@ package testrun
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"strings"
 )
 
 // kept is how much of a step's output is kept from its start, and as much
 // again from its end.
 const kept = 128 << 10
+
+// printedLines is how many of a program's own lines a verdict shows.
+const printedLines = 3
 
 // output keeps the head and the tail of what a step printed.
 type output struct {
@@ -39,4 +44,29 @@ func (o *output) String() string {
 		tail = tail[i+1:]
 	}
 	return fmt.Sprintf("%s\n[%d bytes left out]\n%s", o.head, left, tail)
+}
+
+var (
+	lastWords = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: |dojo guard: )`)
+	notItsOwn = regexp.MustCompile(`^(    |\s*$|--- |=== |exit status |FAIL|PASS|\[\d+ bytes left out\])`)
+)
+
+// printed returns what a step's program printed beside what the testing package,
+// the race detector and the runtime say: its last lines.
+func printed(text string) []string {
+	if at := lastWords.FindStringIndex(text); at != nil {
+		text = text[:at[0]]
+	}
+	var own []string
+	inReport := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case line == "==================":
+			inReport = !inReport
+		case !inReport && !notItsOwn.MatchString(line):
+			own = append(own, line)
+		}
+	}
+	return own[max(0, len(own)-printedLines):]
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type Result struct {
 	Output  string        // what it printed; the middle of very much is left out
 	Printed int64         // bytes, all told
 	Died    bool          // the process ended with this step
+	Begun   bool          // a step had begun when it did
+	Overdue bool          // the runner ended it
 	Limit   time.Duration // what the step was given
 	Exit    string        // how it ended, if it died: "exit status 2", "signal: killed"
 }
@@ -44,6 +47,7 @@ type Options struct {
 	Env      []string            // further settings of its environment
 	Limit    time.Duration       // for one step
 	FailFast bool                // stop after the first red step
+	Began    func(step string)   // called as the program starts, with no step, and as each step begins; may be nil
 	Each     func(Result)        // called as each step ends; may be nil
 	Used     func(time.Duration) // called with the processor time of each process; may be nil
 }
@@ -63,8 +67,25 @@ func (b *Binary) Run(ctx context.Context, o Options) ([]Result, error) {
 			break
 		}
 		steps = steps[slices.Index(steps, last.Step)+1:]
+		if !last.Begun {
+			return append(all, alike(last, steps, o.Each)...), nil // the others would fare no better
+		}
 	}
 	return all, nil
+}
+
+// alike gives steps the result of one before them, with which the program ended
+// before it began any.
+func alike(r Result, steps []string, each func(Result)) []Result {
+	var all []Result
+	for _, step := range steps {
+		r.Step = step
+		all = append(all, r)
+		if each != nil {
+			each(r)
+		}
+	}
+	return all
 }
 
 // once runs the binary once. It returns at least one result.
@@ -89,7 +110,12 @@ func (b *Binary) once(ctx context.Context, steps []string, o Options) ([]Result,
 	if err != nil {
 		return nil, fmt.Errorf("starting the steps of %s: %w", b.Kata.Name(), err)
 	}
-	s := &stream{steps: steps, each: o.Each, alarm: time.AfterFunc(o.Limit, func() { end(cmd, order) }), limit: o.Limit}
+	if o.Began == nil {
+		o.Began = func(string) {}
+	}
+	o.Began("")
+	s := &stream{steps: steps, began: o.Began, each: o.Each, limit: o.Limit}
+	s.alarm = time.AfterFunc(o.Limit, func() { s.overdue.Store(true); end(cmd, order) })
 	readErr := s.read(read)
 	s.alarm.Stop()
 	waitErr := cmd.Wait()
@@ -118,9 +144,12 @@ func end(cmd *exec.Cmd, order string) {
 // results. The binary marks its own lines with a control character.
 type stream struct {
 	steps   []string
+	began   func(step string)
 	each    func(Result)
 	alarm   *time.Timer
 	limit   time.Duration
+	begun   bool        // a step has
+	overdue atomic.Bool // the alarm went off
 	results []Result
 	out     *output // of the last step, running or not
 	pending *Result // ended, and told once the next line is known to be another's
@@ -173,6 +202,8 @@ func (s *stream) line(line []byte) {
 		s.tell()
 		s.out = &output{}
 		s.running = name
+		s.begun = true
+		s.began(name)
 		s.alarm.Reset(s.limit)
 	case strings.HasPrefix(word, "---"):
 		s.running = ""
@@ -192,6 +223,7 @@ func (s *stream) tell() {
 	r := *s.pending
 	s.pending = nil
 	r.Output, r.Printed, r.Limit = s.out.String(), s.out.total, s.limit
+	r.Begun, r.Overdue = s.begun, r.Died && s.overdue.Load()
 	s.results = append(s.results, r)
 	if s.each != nil {
 		s.each(r)

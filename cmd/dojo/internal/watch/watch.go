@@ -4,6 +4,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,36 +16,74 @@ import (
 // editors write, rename and set permissions one after the other.
 const quiet = 15 * time.Millisecond
 
-// Folders sends the path of a folder each time Go files in it were saved,
-// until ctx ends. Folders that cannot be watched are an error.
+// look is how often the folders themselves are looked at: a system tells of the
+// files in a folder, and not when the folder is moved away and another one comes
+// into its place.
+const look = 500 * time.Millisecond
+
+// Folders sends the path of a folder each time Go files in it were saved, or it
+// was replaced as a whole, until ctx ends. A folder may come and go. It is an
+// error if one that is there cannot be watched.
 func Folders(ctx context.Context, dirs []string) (<-chan string, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("this system does not report saved files: %w", err)
 	}
+	f := &follower{watcher: w, known: map[string]os.FileInfo{}, saved: make(chan string)}
 	for _, dir := range dirs {
-		if err := w.Add(dir); err != nil {
+		f.known[dir] = nil
+		if _, err := f.find(dir); err != nil {
 			_ = w.Close() // the first error is the one to tell
 			return nil, fmt.Errorf("cannot watch %s: %w", dir, err)
 		}
 	}
-	saved := make(chan string)
 	go func() {
-		defer close(saved)
+		defer close(f.saved)
 		defer w.Close()
-		follow(ctx, w.Events, saved)
+		f.follow(ctx)
 	}()
-	return saved, nil
+	return f.saved, nil
 }
 
-func follow(ctx context.Context, events <-chan fsnotify.Event, saved chan<- string) {
+// A follower watches folders. One goroutine owns it.
+type follower struct {
+	watcher *fsnotify.Watcher
+	known   map[string]os.FileInfo // the folder that is watched under a path, nil if none
+	saved   chan string
+}
+
+// find watches the folder that is at dir now, and reports whether it is another
+// one than before.
+func (f *follower) find(dir string) (isNew bool, err error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		if f.known[dir] != nil {
+			_ = f.watcher.Remove(dir) // it may have been forgotten already
+			f.known[dir] = nil
+		}
+		return false, nil
+	}
+	if f.known[dir] != nil && os.SameFile(info, f.known[dir]) {
+		return false, nil
+	}
+	_ = f.watcher.Remove(dir) // what was there before
+	if err := f.watcher.Add(dir); err != nil {
+		return false, err
+	}
+	f.known[dir] = info
+	return true, nil
+}
+
+func (f *follower) follow(ctx context.Context) {
 	last := ""
 	settled := time.NewTimer(time.Hour)
+	looking := time.NewTicker(look)
+	defer looking.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case event, ok := <-events:
+		case event, ok := <-f.watcher.Events:
 			if !ok {
 				return
 			}
@@ -52,12 +91,19 @@ func follow(ctx context.Context, events <-chan fsnotify.Event, saved chan<- stri
 				last = filepath.Dir(event.Name)
 				settled.Reset(quiet)
 			}
+		case <-looking.C:
+			for dir := range f.known {
+				if isNew, err := f.find(dir); isNew && err == nil { // it is looked for again
+					last = dir
+					settled.Reset(quiet)
+				}
+			}
 		case <-settled.C:
 			if last == "" {
 				continue
 			}
 			select {
-			case saved <- last:
+			case f.saved <- last:
 			case <-ctx.Done():
 				return
 			}

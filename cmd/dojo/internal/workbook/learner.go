@@ -67,14 +67,14 @@ func (k Kata) Further() ([]string, error) {
 	return further, nil
 }
 
-// Untagged returns those of the learner's further files that would be built
-// together with the reference, and break it.
+// Untagged returns those of the learner's files that would be built together
+// with the reference, and break it.
 func (k Kata) Untagged() ([]string, error) {
 	further, err := k.Further()
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(further, func(path string) bool {
+	return slices.DeleteFunc(append(further, k.Stub()), func(path string) bool {
 		text, err := os.ReadFile(path)
 		return err != nil || leavesSolutions(string(text))
 	}), nil
@@ -96,8 +96,8 @@ func leavesSolutions(text string) bool {
 	return false
 }
 
-// Tag puts the build line at the top of each of the learner's further files
-// that lacks it, and returns their paths.
+// Tag puts the build line at the top of each of the learner's files that
+// lacks it, and returns their paths.
 func (k Kata) Tag() ([]string, error) {
 	untagged, err := k.Untagged()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/backend-kata/dojo/kata"
@@ -50,19 +51,37 @@ func (b Book) Here() []Kata {
 }
 
 // Path returns the katas that exist in the order in which a newcomer meets
-// them: by level, then as the deck has them.
+// them.
 func (b Book) Path() []Kata {
 	katas := b.Here()
-	slices.SortStableFunc(katas, func(x, y Kata) int { return x.Level - y.Level })
+	slices.SortFunc(katas, func(x, y Kata) int { return x.Question.Path - y.Question.Path })
 	return katas
 }
 
-// Kata returns the kata of that name. Its error names the nearest one.
+// Holding returns the kata whose exercise or reference is in dir or around it.
+func (b Book) Holding(dir string) (Kata, bool) {
+	for _, k := range b.Here() {
+		for _, own := range []string{k.Dir(), k.Solutions()} {
+			if rel, err := filepath.Rel(own, dir); err == nil && filepath.IsLocal(rel) {
+				return k, true
+			}
+		}
+	}
+	return Kata{}, false
+}
+
+// Kata returns the kata of that name or of that question's number. Its error
+// names the nearest one.
 func (b Book) Kata(name string) (Kata, error) {
 	name = strings.Trim(filepath.ToSlash(name), "./")
 	name = strings.TrimPrefix(name, "kata/")
+	number, err := strconv.Atoi(name)
+	isNumber := err == nil
 	var names []string
 	for _, k := range b.Katas() {
+		if isNumber && k.Number == number {
+			name = k.Name()
+		}
 		switch {
 		case k.Name() != name:
 			names = append(names, k.Name())
@@ -71,6 +90,9 @@ func (b Book) Kata(name string) (Kata, error) {
 		default:
 			return k, nil
 		}
+	}
+	if isNumber {
+		return Kata{}, fmt.Errorf("there is no question %d: they go from 1 to %d", number, len(names))
 	}
 	return Kata{}, fmt.Errorf("there is no kata %q: did you mean %s?", name, nearest(name, names))
 }

@@ -1,0 +1,69 @@
+package terminal
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+var (
+	listItem = regexp.MustCompile(`^(\s*)([-*]|\d+\.) +(.*)$`)
+	mdLink   = regexp.MustCompile(`!?\[([^\]]*)\]\(([^)]*)\)`)
+	comment  = regexp.MustCompile(`(?s)<!--.*?-->\n?`)
+)
+
+// Markdown lays out a text of the kind that hints and answers are: paragraphs,
+// lists, headings, code and tables. Code and tables keep their lines, cut at the
+// edge of the screen.
+func (s *Screen) Markdown(text string) []string {
+	var out, paragraph []string
+	first, rest := "", ""
+	flush := func() {
+		if len(paragraph) > 0 {
+			out = append(out, s.Lines(first, rest, inline(strings.Join(paragraph, " ")))...)
+		}
+		paragraph, first, rest = nil, "", ""
+	}
+	inCode := false
+	for line := range strings.SplitSeq(strings.TrimSpace(comment.ReplaceAllString(text, "")), "\n") {
+		line = strings.TrimRight(line, " \r")
+		if strings.HasPrefix(line, "```") {
+			flush()
+			inCode = !inCode
+			continue
+		}
+		m := listItem.FindStringSubmatch(line)
+		switch {
+		case inCode, strings.HasPrefix(line, "    ") && paragraph == nil:
+			out = append(out, s.cut("    "+strings.TrimPrefix(strings.ReplaceAll(line, "\t", "    "), "    ")))
+		case line == "":
+			flush()
+			out = append(out, "")
+		case strings.HasPrefix(line, "#"):
+			flush()
+			out = append(out, s.In(Loud, inline(strings.TrimLeft(line, "# "))))
+		case strings.HasPrefix(line, "|"):
+			flush()
+			out = append(out, s.cut(inline(line)))
+		case m != nil:
+			flush()
+			first = m[1] + m[2] + " "
+			rest = strings.Repeat(" ", len(first))
+			paragraph = []string{m[3]}
+		default:
+			paragraph = append(paragraph, strings.TrimSpace(line))
+		}
+	}
+	flush()
+	return out
+}
+
+// inline takes away the marks that a terminal does not need. Backquotes stay,
+// since they tell a name from a word.
+func inline(text string) string {
+	text = mdLink.ReplaceAllString(text, "$1")
+	return strings.ReplaceAll(text, "**", "")
+}
+
+func (s *Screen) cut(line string) string { return ansi.Truncate(line, s.Width, "…") }

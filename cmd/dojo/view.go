@@ -1,0 +1,328 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+// A view shows a loop on a terminal, and obeys single keys.
+type view struct {
+	*loop
+	ctx     context.Context
+	hint    int               // hints shown of the step in view
+	panel   func(*desk) error // what was asked for last: it stays until the next save
+	page    *pager            // what fills the screen in the verdict's place
+	asking  bool              // whether to reset
+	visited []workbook.Kata   // before the one in view
+	next    workbook.Kata     // what comes next, once the kata in view is green
+	hasNext bool
+}
+
+// Messages beside news and progress.
+type (
+	saveMessage string // the folder in which a file was saved
+	tick        time.Time
+	nextMessage struct {
+		after, kata workbook.Kata
+		found, move bool
+		err         error
+	}
+	pageMessage struct {
+		page  *pager
+		lines []string
+	}
+	editedMessage struct{ err error }
+	slowMessage   struct{}
+)
+
+// watchInView shows the loop until q is pressed, and leaves the last verdict
+// on the terminal.
+func (d *desk) watchInView(ctx context.Context, k workbook.Kata, saves <-chan string) error {
+	v := &view{ctx: ctx}
+	program := tea.NewProgram(v, tea.WithContext(ctx), tea.WithoutSignalHandler())
+	v.loop = newLoop(d, k, func(m any) { program.Send(m) })
+	d.tools.Slow = func() { program.Send(slowMessage{}) }
+	go func() {
+		for dir := range saves {
+			program.Send(saveMessage(dir))
+		}
+	}()
+	_, err := program.Run()
+	v.cancel()
+	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+		err = nil
+	}
+	if err == nil && v.latest.round > 0 && v.latest.err == nil {
+		d.showVerdict(v.latest.kata, v.latest.verdict, v.latest.took, false)
+	}
+	return err
+}
+
+// Init judges for the first time.
+func (v *view) Init() tea.Cmd {
+	v.judge(v.ctx)
+	return ticking()
+}
+
+func ticking() tea.Cmd {
+	return tea.Tick(time.Second, func(t time.Time) tea.Msg { return tick(t) })
+}
+
+// Update takes in a message.
+func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
+	switch m := message.(type) {
+	case tea.WindowSizeMsg:
+		v.screen.Width, v.screen.Height = m.Width, m.Height
+		if v.page != nil {
+			v.page.lay(v.desk)
+		}
+	case saveMessage:
+		if k, err := v.book.Kata(filepath.Base(string(m))); err == nil {
+			v.enter(k)
+			v.panel, v.asking, v.hasNext = nil, false, false
+			v.saved(v.ctx, k)
+		}
+	case news:
+		return v, v.take(m)
+	case progress:
+		v.progressed(m)
+		v.slow = v.slow && !m.Started
+	case slowMessage:
+		v.slow = true
+	case nextMessage:
+		return v, v.follow(m)
+	case pageMessage:
+		if m.page == v.page && v.page != nil {
+			v.page.lines, v.page.loading = m.lines, false
+		}
+	case editedMessage:
+		if m.err != nil {
+			v.answer(func(*desk) error { return fmt.Errorf("the editor did not start: %w", m.err) })
+		}
+	case tick:
+		return v, ticking()
+	case tea.KeyPressMsg:
+		return v, v.press(m.String())
+	}
+	return v, nil
+}
+
+// enter makes k the kata in view.
+func (v *view) enter(k workbook.Kata) {
+	if k.Name() != v.kata.Name() {
+		v.visited = append(v.visited, v.kata)
+		v.kata = k
+		v.hint = 0
+	}
+}
+
+// take takes a verdict in. Hints begin anew where the step is another.
+func (v *view) take(n news) tea.Cmd {
+	before := v.latest
+	if !v.judged(n) {
+		return nil
+	}
+	if n.kata.Name() != before.kata.Name() || n.verdict.FirstRed() != before.verdict.FirstRed() {
+		v.hint = 0
+	}
+	if n.sure && n.verdict.Green() {
+		return v.findNext(false)
+	}
+	return nil
+}
+
+// findNext looks for the kata after the one in view, and moves on to it if that
+// was asked for.
+func (v *view) findNext(move bool) tea.Cmd {
+	d, k := *v.desk, v.kata
+	return func() tea.Msg {
+		next, found, err := d.next(v.ctx, k)
+		return nextMessage{k, next, found, move, err}
+	}
+}
+
+func (v *view) follow(m nextMessage) tea.Cmd {
+	switch {
+	case m.after.Name() != v.kata.Name():
+	case m.err != nil:
+		v.answer(func(*desk) error { return m.err })
+	case m.move && m.found:
+		v.enter(m.kata)
+		v.panel, v.hasNext = nil, false
+		v.judge(v.ctx)
+	case m.move:
+		v.answer(func(d *desk) error { d.say("Every other kata here is green."); return nil })
+	default:
+		v.next, v.hasNext = m.kata, m.found
+	}
+	return nil
+}
+
+// answer puts what was asked for below the verdict.
+func (v *view) answer(what func(*desk) error) { v.panel = what }
+
+// open fills the screen with a text.
+func (v *view) open(title string, what func(*desk) error) tea.Cmd {
+	v.page = &pager{title: title, what: what}
+	return v.page.lay(v.desk)
+}
+
+// View lays out the screen.
+func (v *view) View() tea.View {
+	var lines []string
+	switch {
+	case v.screen.Height == 0: // the size is not known yet
+	case v.page != nil:
+		lines = v.page.view(v.desk)
+	default:
+		lines = v.lines()
+	}
+	for i := range lines {
+		lines[i] = ansi.Truncate(lines[i], v.screen.Width, "…")
+	}
+	out := tea.NewView(strings.Join(lines, "\n"))
+	out.AltScreen = true
+	out.WindowTitle = "dojo · " + v.kata.Name()
+	return out
+}
+
+// lines is the verdict, what was asked for, what the judge is busy with, and the
+// keys that work now.
+func (v *view) lines() []string {
+	var below []string
+	if v.panel != nil {
+		text := v.capture(v.panel)
+		if room := max(6, v.screen.Height/2-2); len(text) > room {
+			text = append(text[:room-1], "…")
+		}
+		below = append([]string{""}, text...)
+	}
+	if v.asking {
+		below = append(below, "")
+		below = append(below, v.screen.Lines("", "", "Reset "+v.kata.Name()+" to the stub as shipped? What you have is kept aside. y yes · any other key no")...)
+	}
+	if busy := v.busy(); busy != "" {
+		below = append(below, "")
+		below = append(below, v.inLines(terminal.Doing, "", busy)...)
+	}
+	keys := v.keys()
+	room := v.screen.Height - len(below) - len(keys) - 1
+	body := v.body(room)
+	if len(body) > room {
+		body = body[:max(0, room)]
+	}
+	if v.doing != nil && v.latest.round != v.round { // what stands there is of the save before
+		for i, line := range body {
+			body[i] = v.screen.In(terminal.Quiet, ansi.Strip(line))
+		}
+	}
+	body = append(body, below...)
+	for len(body) < v.screen.Height-len(keys) {
+		body = append(body, "")
+	}
+	return append(body, keys...)
+}
+
+// body is the verdict in the rows that there are.
+func (v *view) body(room int) []string {
+	n := v.latest
+	switch {
+	case n.round == 0 || n.kata.Name() != v.kata.Name():
+		return []string{v.screen.In(terminal.Loud, v.kata.Name()), "", "  " + v.kata.Text}
+	case n.err != nil:
+		return append([]string{v.screen.In(terminal.Loud, n.kata.Name()), ""}, v.inLines(terminal.Bad, "  ", n.err.Error())...)
+	}
+	s := v.sheet(n.kata, n.verdict, n.took, n.sure)
+	history := v.session(n.kata)
+	if marks := v.marks(history); marks != "" {
+		s.strip = append([]string{"  " + marks}, s.strip...)
+	}
+	if again := history.regressions(); again != "" {
+		s.notes = append(s.notes, v.inLines(terminal.Bad, "  ", again)...)
+	}
+	if !n.sure && v.doing != nil && n.verdict.Done() {
+		s.notes = append(s.notes, v.inLines(terminal.Quiet, "  ", "The race detector has not looked yet.")...)
+	}
+	if n.sure && n.verdict.Green() {
+		s.notes = append(s.notes, v.green(n, history)...)
+	}
+	return s.fit(room, v.screen.In(terminal.Quiet, "  … %d more lines: v"))
+}
+
+// marks is a dot for each of the last verdicts.
+func (v *view) marks(s *session) string {
+	if len(s.marks) < 2 {
+		return ""
+	}
+	var dots []string
+	for _, style := range s.marks[max(0, len(s.marks)-20):] {
+		dot := "●"
+		if style == terminal.Bad {
+			dot = "○"
+		} else if style == terminal.Doing {
+			dot = "×"
+		}
+		dots = append(dots, v.screen.In(style, dot))
+	}
+	return strings.Join(dots, "")
+}
+
+// green is what a kata ends with: how long it took, and what to do now.
+func (v *view) green(n news, s *session) []string {
+	green, steps, greenFurther, further := n.verdict.Count()
+	word := fmt.Sprintf("Green: %d of %d steps", green, steps)
+	if further > 0 {
+		word += fmt.Sprintf(", %d of %d further ones", greenFurther, further)
+	}
+	if count := len(s.marks); count > 1 && !s.firstSave.IsZero() {
+		word += fmt.Sprintf(", after %d verdicts and %s", count, inWords(time.Since(s.firstSave)))
+	}
+	lines := v.inLines(terminal.Good, "  ", word+".")
+	lines = append(lines, "")
+	lines = append(lines, v.screen.Lines("  a  ", "     ", "read the answer: "+n.kata.Text)...)
+	lines = append(lines, v.screen.Lines("  d  ", "     ", "see your code beside the reference")...)
+	if v.hasNext {
+		lines = append(lines, v.screen.Lines("  n  ", "     ", "go on with "+v.next.Name()+": "+v.next.Text)...)
+	}
+	return lines
+}
+
+// inWords rounds a time to what a person would say.
+func inWords(d time.Duration) string {
+	switch minutes := int(d.Round(time.Minute).Minutes()); {
+	case minutes < 1:
+		return "less than a minute"
+	case minutes == 1:
+		return "a minute"
+	case minutes < 120:
+		return fmt.Sprintf("%d minutes", minutes)
+	default:
+		return fmt.Sprintf("%d hours", (minutes+30)/60)
+	}
+}
+
+// capture returns what a command would print, in lines that fit the screen.
+func (d *desk) capture(what func(*desk) error) []string {
+	var out bytes.Buffer
+	screen := *d.screen
+	screen.Writer = &out
+	copied := *d
+	copied.screen = &screen
+	if err := what(&copied); err != nil {
+		copied.say(screen.Lines("", "", err.Error())...)
+	}
+	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	return slices.Clip(lines)
+}
