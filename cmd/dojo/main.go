@@ -88,7 +88,7 @@ var limit = testrun.StepLimit
 
 func run(ctx context.Context, args []string) error {
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("go tool dojo"), kong.Description(examples), groups)
+	parser, err := kong.New(&cli, kong.Name("go tool dojo"), kong.Description(examples), groups, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 type mistakeCommand struct {
-	Which whichCommand `cmd:"" default:"withargs" hidden:""`
-	List  listCommand  `cmd:"" help:"List the known mistakes of a kata: those that tempt first."`
-	Edit  editCommand  `cmd:"" help:"Open the reference with a mistake applied, and save what you change as its patch."`
+	Which whichCommand `cmd:"" default:"withargs" group:"learn" help:"Say which known mistake your failure looks like."`
+	List  listCommand  `cmd:"" group:"write" help:"List the known mistakes of a kata: those that tempt first."`
+	Edit  editCommand  `cmd:"" group:"write" help:"Open the reference with a mistake applied, and save what you change as its patch."`
 }
 
 type whichCommand struct {
@@ -55,11 +55,10 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 		return err
 	}
 	s := v.Steps[v.FirstRed()]
-	known := len(mistakes)
-	fit := likely(mistakes, s)
+	fit := workbook.Likely(mistakes, s.Name, s.Output)
 	switch len(fit) {
 	case 0:
-		d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d fails in a way that none of the %d known mistakes of %s does: this one is new.", s.Number, known, k.Name()))...)
+		d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d fails in a way that none of the %d known mistakes of %s does: this one is new.", s.Number, len(mistakes), k.Name()))...)
 		return nil
 	case 1:
 		m := fit[0]
@@ -79,18 +78,6 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 
 // saying makes a title part of a sentence.
 func saying(m workbook.Mistake) string { return lowerFirst(strings.TrimSuffix(m.Title, ".")) }
-
-// likely returns the mistakes that fail as the step did, with the symptom's words.
-func likely(mistakes []workbook.Mistake, s testrun.StepVerdict) []workbook.Mistake {
-	output := oneSpace(s.Output)
-	return slices.DeleteFunc(mistakes, func(m workbook.Mistake) bool {
-		return m.CaughtBy != s.Name || !strings.Contains(output, oneSpace(m.Symptom))
-	})
-}
-
-// oneSpace makes all white space alike: a table's columns are as wide as what
-// stands in them.
-func oneSpace(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // showPromises prints the sentences of the contract that a mistake breaks.
 func (d *desk) showPromises(k workbook.Kata, m workbook.Mistake) error {

@@ -97,7 +97,7 @@ func (s *screen) await(t *testing.T, words ...string) string {
 func (s *screen) awaits(t *testing.T, wanted func(flat string) bool, what string) string {
 	t.Helper()
 	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if text := s.text(); wanted(oneSpace(text)) {
+		if text := s.text(); wanted(strings.Join(strings.Fields(text), " ")) {
 			return text
 		}
 	}

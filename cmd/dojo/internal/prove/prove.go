@@ -71,6 +71,7 @@ type proof struct {
 	steps    []workbook.Step
 	mistakes []workbook.Mistake
 	right    []workbook.Right
+	mixtures []workbook.Mixed
 
 	mu     sync.Mutex // guards report.Work
 	report Report
@@ -128,6 +129,9 @@ func (p *proof) papers() ([]Finding, error) {
 		return findings, err
 	}
 	if p.right, err = k.Right(); err != nil {
+		return findings, err
+	}
+	if p.mixtures, err = k.Mixed(); err != nil {
 		return findings, err
 	}
 	p.report.Right = len(p.right)

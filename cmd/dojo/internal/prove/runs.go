@@ -39,7 +39,9 @@ func (p *proof) runs(ctx context.Context) ([]Finding, error) {
 	}
 	tried := make([]suspect, len(p.mistakes))
 	right := make([][]Finding, len(p.right))
+	var mixed []Finding
 	var second errgroup.Group
+	second.Go(func() (err error) { mixed, err = p.mixed(ctx); return err })
 	second.Go(func() error { return p.try(ctx, tried) })
 	for i, r := range p.right {
 		second.Go(func() (err error) { right[i], err = p.rightProgram(ctx, r); return err })
@@ -49,6 +51,7 @@ func (p *proof) runs(ctx context.Context) ([]Finding, error) {
 		findings = append(findings, t.findings...)
 	}
 	findings = append(findings, slices.Concat(right...)...)
+	findings = append(findings, mixed...)
 	return append(findings, p.checkSymptoms(stubSays, tried)...), err
 }
 

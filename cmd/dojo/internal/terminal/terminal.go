@@ -66,10 +66,12 @@ func (s *Screen) Wrap(indent, text string) string {
 // indent than the rest.
 func (s *Screen) Lines(first, rest, text string) []string {
 	room := max(8, min(s.Width, 100)-ansi.StringWidth(rest))
+	text = strings.Join(strings.Fields(text), " ")
+	taken := strings.Repeat("x", max(0, ansi.StringWidth(first)-ansi.StringWidth(rest))) // of the first line
 	var lines []string
-	for i, line := range strings.Split(ansi.Wrap(strings.Join(strings.Fields(text), " "), room, ""), "\n") {
+	for i, line := range strings.Split(ansi.Wrap(taken+text, room, ""), "\n") {
 		if i == 0 {
-			lines = append(lines, first+line)
+			lines = append(lines, first+strings.TrimPrefix(line, taken))
 		} else {
 			lines = append(lines, rest+line)
 		}

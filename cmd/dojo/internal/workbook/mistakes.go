@@ -149,3 +149,20 @@ func (m Mistake) Preface() string {
 	fmt.Fprintf(&out, "Caught-by: %s\nSymptom: %s\n", m.CaughtBy, m.Symptom)
 	return out.String()
 }
+
+// Likely returns the mistakes that fail as a step did: those that it catches, and
+// whose symptom is in what it said.
+func Likely(mistakes []Mistake, step, output string) []Mistake {
+	output = oneSpace(output)
+	var likely []Mistake
+	for _, m := range mistakes {
+		if m.CaughtBy == step && strings.Contains(output, oneSpace(m.Symptom)) {
+			likely = append(likely, m)
+		}
+	}
+	return likely
+}
+
+// oneSpace makes all white space alike: a table's columns are as wide as what
+// stands in them.
+func oneSpace(text string) string { return strings.Join(strings.Fields(text), " ") }

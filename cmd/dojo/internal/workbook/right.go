@@ -2,6 +2,7 @@ package workbook
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,35 @@ func (k Kata) Right() ([]Right, error) {
 	var all []Right
 	for _, path := range paths {
 		all = append(all, Right{Path: path, Slug: strings.TrimSuffix(filepath.Base(path), ".go.txt")})
+	}
+	return all, nil
+}
+
+// A Mixed is a known mistake written into a right program by hand, as a learner
+// with another design than the reference's would make it. The mistake's symptom is
+// to name it there too.
+type Mixed struct {
+	Path    string // of its patch
+	Right   string // the slug of the right program
+	Mistake string // the slug of the mistake
+	Patch   string // against the right program
+}
+
+// Mixed lists right/<right program>+<mistake>.patch, by file name.
+func (k Kata) Mixed() ([]Mixed, error) {
+	paths, err := filepath.Glob(filepath.Join(k.Solutions(), "right", "*+*.patch"))
+	if err != nil {
+		return nil, fmt.Errorf("listing mistakes in right programs: %w", err)
+	}
+	slices.Sort(paths)
+	var all []Mixed
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading a mistake in a right program: %w", err)
+		}
+		right, mistake, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".patch"), "+")
+		all = append(all, Mixed{path, right, mistake, string(unixLines(text))})
 	}
 	return all, nil
 }

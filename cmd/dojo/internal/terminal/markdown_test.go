@@ -1,0 +1,43 @@
+package terminal
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMarkdown(t *testing.T) {
+	const text = `# A title
+
+A paragraph with **weight**, a [link](https://example.com/a/long/address) and ` + "`code`" + `
+that goes on.
+
+- one item that is longer than the screen is
+- two
+
+<!-- from: TestFigure -->
+| a | b |
+|---|---|
+` + "```go" + `
+	x := 1 // a line of code that is longer than the screen
+` + "```" + `
+`
+	want := strings.TrimPrefix(`
+A title
+
+A paragraph with weight, a
+link and `+"`code`"+` that goes on.
+
+- one item that is longer than
+  the screen is
+- two
+
+| a | b |
+|---|---|
+    x := 1 // a line of code …`, "\n")
+	got := strings.Join((&Screen{Width: 30}).Markdown(text), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("at 30 columns, want (-), got (+):\n%s", diff)
+	}
+}
