@@ -134,6 +134,25 @@ func TestGOFLAGS(t *testing.T) {
 	expect(t, b.test(t), "step 2 of 4", "GOFLAGS is set, and left out of this run.")
 }
 
+func TestAScheduleLeftBehind(t *testing.T) {
+	t.Setenv("DOJO_SCHEDULE", "AAB")
+	b := clone(t)
+	b.body(t, "Second", "", "return 0")
+	expect(t, strings.Join(strings.Fields(b.test(t)), " "), "step 2 of 4", "DOJO_SCHEDULE=AAB is set, and leaves out all other runs.")
+}
+
+func TestTheStubsOwnBuildLine(t *testing.T) {
+	b := clone(t)
+	b.write(t, stub, strings.TrimPrefix(goodStub, workbook.BuildLine+"\n\n"))
+	expect(t, strings.Join(strings.Fields(b.test(t)), " "), stub+" lacks the line "+workbook.BuildLine)
+	if err := (tagCommand{Kata: "breaker"}).Run(t.Context(), b.desk); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(b.root, stub)); err != nil || string(got) != goodStub {
+		t.Errorf("after tag the stub is %q, %v", got, err)
+	}
+}
+
 func TestNoGoCommand(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
 	t.Setenv("PATH", t.TempDir())
