@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -34,38 +35,8 @@ type row struct {
 // in.
 func (c boardCommand) Run(ctx context.Context, d *desk) error {
 	d.tools.Tidy()
-	shown := d.shown(c.All)
-	here := d.book.Here()
-	rows := map[string]chan row{}
-	for _, k := range here {
-		rows[k.Name()] = make(chan row, 1)
-	}
-	var judges errgroup.Group
-	judges.SetLimit(2) // a build has two busy processes of its own
-	go func() {
-		for _, k := range slices.Concat(shown, here) {
-			if inbox := rows[k.Name()]; inbox != nil && len(inbox) == 0 {
-				judges.Go(func() error {
-					v, err := d.verdict(ctx, k)
-					select {
-					case inbox <- row{k, v, err}:
-					default: // it was judged for its place above
-					}
-					return nil
-				})
-			}
-		}
-	}()
-	judged := map[string]row{}
-	result := func(k workbook.Kata) row {
-		r, ok := judged[k.Name()]
-		if inbox := rows[k.Name()]; !ok && inbox != nil {
-			r = <-inbox
-			judged[k.Name()] = r
-		}
-		r.kata = k
-		return r
-	}
+	shown, here := d.shown(c.All), d.book.Here()
+	result := d.judgeAll(ctx, slices.Concat(shown, here))
 	d.say(fmt.Sprintf("43 questions · %d katas here", len(here)), "")
 	track := kata.Track("")
 	for _, k := range shown {
@@ -85,6 +56,36 @@ func (c boardCommand) Run(ctx context.Context, d *desk) error {
 	d.say("", fmt.Sprintf("%d of %d katas green · %d of %d steps", done.green, done.katas, done.greenSteps, done.steps))
 	d.showToday(result)
 	return d.showNext(ctx)
+}
+
+// judgeAll begins to judge the katas that are here, in that order, and returns a
+// function that waits for one.
+func (d *desk) judgeAll(ctx context.Context, katas []workbook.Kata) (result func(workbook.Kata) row) {
+	rows := map[string]func() row{}
+	var order []func() row
+	for _, k := range katas {
+		if k.Exists() && rows[k.Name()] == nil {
+			judged := sync.OnceValue(func() row {
+				v, err := d.verdict(ctx, k)
+				return row{k, v, err}
+			})
+			rows[k.Name()] = judged
+			order = append(order, judged)
+		}
+	}
+	go func() {
+		var judges errgroup.Group
+		judges.SetLimit(2) // a build has two busy processes of its own
+		for _, judged := range order {
+			judges.Go(func() error { judged(); return nil })
+		}
+	}()
+	return func(k workbook.Kata) row {
+		if judged := rows[k.Name()]; judged != nil {
+			return judged()
+		}
+		return row{kata: k}
+	}
 }
 
 // shown returns the katas that the board lists: all by track, or those that are

@@ -47,14 +47,13 @@ func (v *view) keys() []string {
 			all = append(all, b.key+" "+b.does)
 		}
 	}
-	text := strings.Join(all, " · ")
-	if limit := min(v.screen.Width, 100); len([]rune(text)) > limit {
-		for i, one := range all {
-			all[i] = strings.ReplaceAll(one, " ", " ") // a key stays with its word
-		}
-		text = strings.Join(all, " · ")
+	for i, one := range all {
+		all[i] = strings.ReplaceAll(one, " ", "_") // a line breaks between two keys
 	}
-	lines := v.inLines(terminal.Quiet, "", text)
+	lines := v.inLines(terminal.Quiet, "", strings.Join(all, " · "))
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], "_", " ")
+	}
 	return lines[:min(2, len(lines))]
 }
 

@@ -74,15 +74,15 @@ func (b *bench) writeRight(t *testing.T, from, to string) {
 	b.write(t, "solutions/saga/right/other.go.txt", strings.Replace(string(reference), from, to, 1))
 }
 
-// mix writes a mistake into that program.
-func (b *bench) mix(t *testing.T, mistake, from, to string) {
+// mix writes a mistake into the third function of that program.
+func (b *bench) mix(t *testing.T, mistake, three string) {
 	t.Helper()
 	b.writeRight(t, "return 1", "return 2 - 1")
 	right, err := os.ReadFile(filepath.Join(b.root, "solutions", "saga", "right", "other.go.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.write(t, "solutions/saga/right/other+"+mistake+".patch", patch.Make("other.go.txt", string(right), strings.Replace(string(right), from, to, 1)))
+	b.write(t, "solutions/saga/right/other+"+mistake+".patch", patch.Make("other.go.txt", string(right), strings.Replace(string(right), "return 3", three, 1)))
 }
 
 func (b *bench) edit(t *testing.T, name, from, to string) {
@@ -187,10 +187,10 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		}, "it passes TestOne: begin with a claim that it cannot meet\n    kata/saga/saga.go is another one by now: go tool dojo ship saga ships it\n  docs/saga.md\n    it is missing"},
 		{"a right program", func(t *testing.T, b *bench) { b.writeRight(t, "return 1", "return 2 - 1") }, ""},
 		{"a right program that is refused", func(t *testing.T, b *bench) { b.writeRight(t, "return 1", "return 2") }, "solutions/saga/right/other.go.txt\n    it fails TestOne\n      One was expected to be 1, and is 2."},
-		{"a mistake in a right program", func(t *testing.T, b *bench) { b.mix(t, "Three", "return 3", "return 7") }, ""},
-		{"a mistake in a right program that its symptom does not name", func(t *testing.T, b *bench) { b.mix(t, "Three", "return 3", "return 8") }, "solutions/saga/right\n    symptoms name 0 of 1 known mistakes in right programs, want four of five\n      other+Three: TestThree says: Three was expected to be 3, and is 8."},
-		{"a mistake in a right program that no step catches", func(t *testing.T, b *bench) { b.mix(t, "Three", "return 3", "return 4 - 1") }, "solutions/saga/right/other+Three.patch\n    no step catches it"},
-		{"a mistake in a right program that nobody knows", func(t *testing.T, b *bench) { b.mix(t, "Nine", "return 3", "return 7") }, "there is no mistake Nine.patch"},
+		{"a mistake in a right program", func(t *testing.T, b *bench) { b.mix(t, "Three", "return 7") }, ""},
+		{"a mistake in a right program that its symptom does not name", func(t *testing.T, b *bench) { b.mix(t, "Three", "return 8") }, "solutions/saga/right\n    symptoms name 0 of 1 known mistakes in right programs, want four of five\n      other+Three: TestThree says: Three was expected to be 3, and is 8."},
+		{"a mistake in a right program that no step catches", func(t *testing.T, b *bench) { b.mix(t, "Three", "return 4 - 1") }, "solutions/saga/right/other+Three.patch\n    no step catches it"},
+		{"a mistake in a right program that nobody knows", func(t *testing.T, b *bench) { b.mix(t, "Nine", "return 7") }, "there is no mistake Nine.patch"},
 		{"a mistake that does not compile", func(t *testing.T, b *bench) { b.edit(t, mistake, "+	return 7", "+	return seven") }, "Three.patch\n    it does not compile\n      "},
 	}
 	base := wholeKata(t)

@@ -20,7 +20,7 @@ import (
 // A view shows a loop on a terminal, and obeys single keys.
 type view struct {
 	*loop
-	ctx     context.Context
+	ctx     context.Context   //nolint:containedctx // the methods that bubbletea calls are given none
 	hint    int               // hints shown of the step in view
 	panel   func(*desk) error // what was asked for last: it stays until the next save
 	page    *pager            // what fills the screen in the verdict's place
@@ -102,7 +102,7 @@ func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	case slowMessage:
 		v.slow = true
 	case nextMessage:
-		return v, v.follow(m)
+		v.follow(m)
 	case pageMessage:
 		if m.page == v.page && v.page != nil {
 			v.page.lines, v.page.loading = m.lines, false
@@ -153,7 +153,7 @@ func (v *view) findNext(move bool) tea.Cmd {
 	}
 }
 
-func (v *view) follow(m nextMessage) tea.Cmd {
+func (v *view) follow(m nextMessage) {
 	switch {
 	case m.after.Name() != v.kata.Name():
 	case m.err != nil:
@@ -167,7 +167,6 @@ func (v *view) follow(m nextMessage) tea.Cmd {
 	default:
 		v.next, v.hasNext = m.kata, m.found
 	}
-	return nil
 }
 
 // answer puts what was asked for below the verdict.
@@ -268,16 +267,13 @@ func (v *view) marks(s *session) string {
 	}
 	var dots []string
 	for _, style := range s.marks[max(0, len(s.marks)-20):] {
-		dot := "●"
-		if style == terminal.Bad {
-			dot = "○"
-		} else if style == terminal.Doing {
-			dot = "×"
-		}
-		dots = append(dots, v.screen.In(style, dot))
+		dots = append(dots, v.screen.In(style, dotOf[style]))
 	}
 	return strings.Join(dots, "")
 }
+
+// dotOf tells green, red and what did not build apart without colours too.
+var dotOf = map[terminal.Style]string{terminal.Good: "●", terminal.Bad: "○", terminal.Doing: "×"}
 
 // green is what a kata ends with: how long it took, and what to do now.
 func (v *view) green(n news, s *session) []string {

@@ -77,43 +77,50 @@ func (f *follower) find(dir string) (isNew bool, err error) {
 func (f *follower) follow(ctx context.Context) {
 	last := ""
 	settled := time.NewTimer(time.Hour)
+	settled.Stop()
 	looking := time.NewTicker(look)
 	defer looking.Stop()
 	for {
+		changed := ""
 		select {
 		case <-ctx.Done():
 			return
-		case event, ok := <-f.watcher.Events:
-			if !ok {
-				return
-			}
-			if isSave(event) {
-				last = filepath.Dir(event.Name)
-				settled.Reset(quiet)
-			}
+		case event := <-f.watcher.Events: // nobody closes it meanwhile
+			changed = saveIn(event)
 		case <-looking.C:
-			for dir := range f.known {
-				if isNew, err := f.find(dir); isNew && err == nil { // it is looked for again
-					last = dir
-					settled.Reset(quiet)
-				}
-			}
+			changed = f.replaced()
 		case <-settled.C:
-			if last == "" {
-				continue
-			}
 			select {
 			case f.saved <- last:
 			case <-ctx.Done():
 				return
 			}
 		}
+		if changed != "" {
+			last = changed
+			settled.Reset(quiet)
+		}
 	}
 }
 
-// isSave passes over what editors keep beside a file: backups, locks and
-// files whose name starts with a dot.
-func isSave(event fsnotify.Event) bool {
+// replaced returns a folder that is another one than before, if there is one.
+func (f *follower) replaced() string {
+	changed := ""
+	for dir := range f.known {
+		if isNew, err := f.find(dir); isNew && err == nil { // it is looked for again
+			changed = dir
+		}
+	}
+	return changed
+}
+
+// saveIn returns the folder of a file that was saved. It passes over what
+// editors keep beside a file: backups, locks and files whose name starts with a
+// dot.
+func saveIn(event fsnotify.Event) string {
 	name := filepath.Base(event.Name)
-	return strings.HasSuffix(name, ".go") && !strings.HasPrefix(name, ".") && event.Op != fsnotify.Chmod
+	if !strings.HasSuffix(name, ".go") || strings.HasPrefix(name, ".") || event.Op == fsnotify.Chmod {
+		return ""
+	}
+	return filepath.Dir(event.Name)
 }

@@ -54,7 +54,7 @@ func (b Book) Here() []Kata {
 // them.
 func (b Book) Path() []Kata {
 	katas := b.Here()
-	slices.SortFunc(katas, func(x, y Kata) int { return x.Question.Path - y.Question.Path })
+	slices.SortFunc(katas, func(x, y Kata) int { return x.Path - y.Path })
 	return katas
 }
 
