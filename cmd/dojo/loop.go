@@ -109,7 +109,7 @@ func (d *desk) judgeTwice(ctx context.Context, k workbook.Kata, send func(any)) 
 		return
 	}
 	if v, ok := d.tools.Recall(k, true); ok {
-		send(news{verdict: v, took: time.Since(start), sure: true})
+		send(news{verdict: v, sure: true})
 		return
 	}
 	first := make(chan struct{})

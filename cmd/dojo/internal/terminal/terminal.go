@@ -62,14 +62,19 @@ func (s *Screen) Wrap(indent, text string) string {
 	return strings.Join(s.Lines(indent, indent, text), "\n")
 }
 
+// hyphen does not end a line: flags of a command and words with a hyphen stay whole.
+const hyphen = "\u2011"
+
 // Lines breaks text into lines that fit the screen, the first behind another
 // indent than the rest.
 func (s *Screen) Lines(first, rest, text string) []string {
 	room := max(8, min(s.Width, 100)-ansi.StringWidth(rest))
 	text = strings.Join(strings.Fields(text), " ")
+	text = strings.ReplaceAll(text, "-", hyphen)
 	taken := strings.Repeat("x", max(0, ansi.StringWidth(first)-ansi.StringWidth(rest))) // of the first line
 	var lines []string
 	for i, line := range strings.Split(ansi.Wrap(taken+text, room, ""), "\n") {
+		line = strings.ReplaceAll(line, hyphen, "-")
 		if i == 0 {
 			lines = append(lines, first+strings.TrimPrefix(line, taken))
 		} else {
