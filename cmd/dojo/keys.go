@@ -39,7 +39,7 @@ func bindings() []binding {
 	}
 }
 
-// keys is the last line or two: the keys that work now.
+// keys is the last line, or on a narrow screen the last three: the keys that work now.
 func (v *view) keys() []string {
 	var all []string
 	for _, b := range bindings() {
@@ -54,7 +54,7 @@ func (v *view) keys() []string {
 	for i := range lines {
 		lines[i] = strings.ReplaceAll(lines[i], "_", " ")
 	}
-	return lines[:min(2, len(lines))]
+	return lines[:min(3, len(lines))]
 }
 
 // press obeys a key.
