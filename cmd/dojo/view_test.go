@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -149,4 +151,18 @@ func TestViewOfAFreshClone(t *testing.T) {
 	s.press(t, "m")
 	s.await(t, "as shipped: no step is begun")
 	s.quits(t)
+}
+
+func TestWordsThatPeopleTry(t *testing.T) {
+	for _, words := range [][]string{{"help"}, {"help", "watch"}} {
+		b := clone(t)
+		s := b.onScreen(t, 100, 60, words...)
+		text := s.await(t, "Usage: go tool dojo", "Judge a kata each time you save.")
+		if len(words) == 1 {
+			learn, write := strings.Index(text, "To practise:"), strings.Index(text, "To write katas")
+			if learn < 0 || write < learn || strings.Index(text, "prove ") < write || strings.Index(text, "hint ") > write {
+				t.Errorf("the learner's commands were expected first, and the author's apart:\n%s", text)
+			}
+		}
+	}
 }
