@@ -182,7 +182,7 @@ func (v *view) goesBack() tea.Cmd {
 
 // judgesAgain judges although nothing was saved.
 func (v *view) judgesAgain() tea.Cmd {
-	v.tools.Forget(v.kata, v.race())
+	v.tools.Forget(v.kata)
 	v.judge(v.ctx)
 	return nil
 }

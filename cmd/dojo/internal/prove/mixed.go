@@ -62,24 +62,14 @@ func (p *proof) mix(ctx context.Context, m workbook.Mixed) (findings []Finding, 
 	if err != nil {
 		return []Finding{found(p.kata, m.Path, "%v", err)}, "", nil
 	}
-	defer p.work()()
-	var red testrun.Result
-	for _, race := range p.flavours() {
-		binary, err := p.built(p.Tools.BuildText(ctx, p.kata, text, race))
-		if err != nil {
-			findings, err = p.blamed(m.Path, err)
-			return findings, "", err
-		}
-		results, err := binary.Run(ctx, testrun.Options{Steps: p.names(), Limit: stepLimit, FailFast: true, Used: p.spend("mistakes")})
-		if err := errors.Join(err, binary.Close()); err != nil {
-			return nil, "", err
-		}
-		if red = results[len(results)-1]; red.Red() {
-			break
-		}
+	o := testrun.Options{Steps: p.names(), Limit: stepLimit, Used: p.spend("mistakes")}
+	red, err := p.firstRed(ctx, o, func(race bool) (*testrun.Binary, error) { return p.buildText(ctx, text, race) })
+	if errors.Is(err, ErrUncaught) {
+		return []Finding{found(p.kata, m.Path, "%v", err)}, "", nil
 	}
-	if !red.Red() {
-		return []Finding{found(p.kata, m.Path, "no step catches it")}, "", nil
+	if err != nil {
+		findings, err = p.blamed(m.Path, err)
+		return findings, "", err
 	}
 	for _, likely := range workbook.Likely(p.mistakes, red.Step, red.Output) {
 		if likely.Slug == m.Mistake {

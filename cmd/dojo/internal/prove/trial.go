@@ -43,15 +43,33 @@ func (p *Prover) Try(ctx context.Context, k workbook.Kata, path string) (*Trial,
 		return nil, err
 	}
 	t := &Trial{proof: &proof{Prover: p, kata: k, steps: steps, report: Report{Work: Work{}}}}
-	t.Caught, err = t.firstRed(ctx, t.names(), testrun.Flavour{Solutions: true, Replace: map[string]string{k.Reference(): path}})
+	t.Caught, err = t.firstRed(ctx, t.options(t.names()), t.flavour(ctx, testrun.Flavour{Solutions: true, Replace: map[string]string{k.Reference(): path}}))
 	return t, err
 }
 
-// firstRed runs steps until one is red.
-func (p *proof) firstRed(ctx context.Context, steps []string, f testrun.Flavour) (testrun.Result, error) {
-	for _, f.Race = range p.flavours() {
-		results, err := p.once(ctx, steps, f)
+// options are those of a learner's run.
+func (t *Trial) options(steps []string) testrun.Options {
+	return testrun.Options{Steps: steps, Limit: t.Tools.Limit}
+}
+
+// flavour returns what builds a flavour, with -race or without.
+func (p *proof) flavour(ctx context.Context, f testrun.Flavour) func(race bool) (*testrun.Binary, error) {
+	return func(race bool) (*testrun.Binary, error) {
+		f.Race = race
+		return p.build(ctx, f)
+	}
+}
+
+// firstRed runs steps until one is red, plain and then with -race.
+func (p *proof) firstRed(ctx context.Context, o testrun.Options, build func(race bool) (*testrun.Binary, error)) (testrun.Result, error) {
+	o.FailFast = true
+	for _, race := range p.flavours() {
+		binary, err := build(race)
 		if err != nil {
+			return testrun.Result{}, err
+		}
+		results, err := p.patiently(ctx, binary, o)
+		if err := errors.Join(err, binary.Close()); err != nil {
 			return testrun.Result{}, err
 		}
 		if last := results[len(results)-1]; last.Red() {
@@ -59,15 +77,6 @@ func (p *proof) firstRed(ctx context.Context, steps []string, f testrun.Flavour)
 		}
 	}
 	return testrun.Result{}, ErrUncaught
-}
-
-func (p *proof) once(ctx context.Context, steps []string, f testrun.Flavour) ([]testrun.Result, error) {
-	binary, err := p.build(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	defer binary.Close()
-	return binary.Run(ctx, testrun.Options{Steps: steps, Limit: p.Tools.Limit, FailFast: true})
 }
 
 // Compare asks what the step that caught the program says of the stub, and of the
@@ -111,7 +120,7 @@ func (t *Trial) Compare(ctx context.Context, slug string) error {
 }
 
 func (t *Trial) ask(ctx context.Context, m workbook.Mistake, f testrun.Flavour) error {
-	r, err := t.firstRed(ctx, []string{t.Caught.Step}, f)
+	r, err := t.firstRed(ctx, t.options([]string{t.Caught.Step}), t.flavour(ctx, f))
 	if _, ok := errors.AsType[*testrun.CompileError](err); ok || errors.Is(err, ErrUncaught) {
 		return nil
 	}

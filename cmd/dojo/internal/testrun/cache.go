@@ -60,11 +60,11 @@ func (t *Toolchain) Recall(k workbook.Kata, race bool) (Verdict, bool) {
 	return v, err == nil && t.recall(t.key(k, race), &v)
 }
 
-// Forget drops the verdict of the files as they are, so that they are judged
+// Forget drops the verdicts of the files as they are, so that they are judged
 // again.
-func (t *Toolchain) Forget(k workbook.Kata, race bool) {
-	for _, kept := range []bool{race, false} {
-		_ = os.Remove(t.verdictPath(t.key(k, kept))) // most often there is one
+func (t *Toolchain) Forget(k workbook.Kata) {
+	for _, race := range []bool{false, true} {
+		_ = os.Remove(t.verdictPath(t.key(k, race))) // there may be none
 	}
 }
 

@@ -108,11 +108,15 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 	for _, s := range steps {
 		v.Steps = append(v.Steps, StepVerdict{Step: s})
 	}
-	if v.Altered, v.Notes, err = notes(k); err != nil {
+	var gone []string
+	if gone, v.Altered, err = k.Changed(); err != nil {
 		return v, err
 	}
-	if v.Broken, err = broken(k); err != nil || v.Broken != nil {
+	if v.Notes, err = notes(k, v.Altered); err != nil {
 		return v, err
+	}
+	if v.Broken = broken(k, gone); v.Broken != nil {
+		return v, nil
 	}
 	key := t.key(k, j.Race)
 	if !j.Fresh && t.recall(key, &v) {
@@ -143,10 +147,10 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 // run runs the steps and fills in the verdicts. The further ones run once the
 // kata is green: before that they would only hold up the verdict.
 func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, doing func(Progress)) error {
-	index, number := map[string]int{}, map[string]int{}
+	index := map[string]int{}
 	var names, further []string
 	for i, s := range v.Steps {
-		index[s.Name], number[s.Name] = i, s.Number
+		index[s.Name] = i
 		if s.Further {
 			further = append(further, s.Name)
 		} else {
@@ -166,7 +170,13 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 	for _, part := range [][]string{names, further} {
 		results, err := binary.Run(ctx, Options{
 			Steps: part, Limit: limit, Each: fill,
-			Began: func(step string) { doing(Progress{Started: true, Step: number[step]}) },
+			Began: func(step string) {
+				now := Progress{Started: true}
+				if i, ok := index[step]; ok {
+					now.Step = v.Steps[i].Number
+				}
+				doing(now)
+			},
 		})
 		if err != nil {
 			return err
@@ -184,33 +194,29 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 }
 
 // broken says what keeps the kata from being built, before the compiler does.
-func broken(k workbook.Kata) ([]string, error) {
+func broken(k workbook.Kata, gone []string) []string {
 	if _, err := os.Stat(k.Stub()); errors.Is(err, os.ErrNotExist) {
 		return []string{
 			fmt.Sprintf("%s is gone, the file you edit.", k.Rel(k.Stub())),
 			"Bring back the one that was shipped: go tool dojo reset " + k.Name(),
-		}, nil
+		}
 	}
-	gone, _, err := k.Changed()
-	if err != nil || len(gone) == 0 {
-		return nil, err
+	if len(gone) == 0 {
+		return nil
 	}
 	return []string{
 		strings.Join(gone, " and ") + " is gone, and steps need it.",
 		"Bring it back: git checkout -- " + gone[0],
-	}, nil
+	}
 }
 
 // steering are the settings with which a step is run again in one way. One that
 // was left behind changes every verdict.
 var steering = []string{"DOJO_SCHEDULE", "DOJO_CRASH"}
 
-// notes says what the learner should know, whatever the steps say, and which
-// step files are not as shipped.
-func notes(k workbook.Kata) (altered, all []string, err error) {
-	if _, altered, err = k.Changed(); err != nil {
-		return nil, nil, err
-	}
+// notes says what the learner should know, whatever the steps say.
+func notes(k workbook.Kata, altered []string) ([]string, error) {
+	var all []string
 	for _, name := range altered {
 		all = append(all, fmt.Sprintf("%s is not as shipped, so this verdict means nothing. Bring it back: git checkout -- %[1]s", name))
 	}
@@ -221,12 +227,12 @@ func notes(k workbook.Kata) (altered, all []string, err error) {
 	}
 	untagged, err := k.Untagged()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, path := range untagged {
 		all = append(all, fmt.Sprintf("%s lacks the line %s, so the reference does not build beside it. Add it: go tool dojo tag %s", k.Rel(path), workbook.BuildLine, k.Name()))
 	}
-	return altered, all, nil
+	return all, nil
 }
 
 // explainCompile puts the compiler's own message first. Where it blames the

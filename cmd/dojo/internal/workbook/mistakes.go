@@ -46,9 +46,15 @@ func (k Kata) ReadMistake(path string) (Mistake, error) {
 
 // MistakePaths lists the files of the kata's mistakes, by name.
 func (k Kata) MistakePaths() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(k.MistakesDir(), "*.patch"))
+	return listed(k.MistakesDir(), "*.patch", "mistakes")
+}
+
+// listed returns the files of a folder whose names are so, by name. What says in
+// an error what they are.
+func listed(dir, names, what string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, names))
 	if err != nil {
-		return nil, fmt.Errorf("listing mistakes: %w", err)
+		return nil, fmt.Errorf("listing %s: %w", what, err)
 	}
 	slices.Sort(paths)
 	return paths, nil

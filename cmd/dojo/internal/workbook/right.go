@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -17,11 +16,10 @@ type Right struct {
 
 // Right lists the kata's right programs, by file name.
 func (k Kata) Right() ([]Right, error) {
-	paths, err := filepath.Glob(filepath.Join(k.Solutions(), "right", "*.go.txt"))
+	paths, err := listed(filepath.Join(k.Solutions(), "right"), "*.go.txt", "right programs")
 	if err != nil {
-		return nil, fmt.Errorf("listing right programs: %w", err)
+		return nil, err
 	}
-	slices.Sort(paths)
 	var all []Right
 	for _, path := range paths {
 		all = append(all, Right{Path: path, Slug: strings.TrimSuffix(filepath.Base(path), ".go.txt")})
@@ -41,11 +39,10 @@ type Mixed struct {
 
 // Mixed lists right/<right program>+<mistake>.patch, by file name.
 func (k Kata) Mixed() ([]Mixed, error) {
-	paths, err := filepath.Glob(filepath.Join(k.Solutions(), "right", "*+*.patch"))
+	paths, err := listed(filepath.Join(k.Solutions(), "right"), "*+*.patch", "mistakes in right programs")
 	if err != nil {
-		return nil, fmt.Errorf("listing mistakes in right programs: %w", err)
+		return nil, err
 	}
-	slices.Sort(paths)
 	var all []Mixed
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
