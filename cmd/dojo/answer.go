@@ -8,14 +8,11 @@ import (
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
-type answerCommand struct {
-	Kata  string `arg:"" optional:"" help:"The kata; without it, the green one that you edited last."`
-	Force bool   `short:"f" help:"Even before the kata is green."`
-}
+type answerCommand struct{ Reveal }
 
 // Run shows the answer to the kata's question, once it is green.
 func (c answerCommand) Run(ctx context.Context, d *desk) error {
-	k, err := d.revealed(ctx, c.Kata, "answer", c.Force)
+	k, err := c.kata(ctx, d, "answer")
 	if err != nil {
 		return err
 	}

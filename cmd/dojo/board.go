@@ -37,7 +37,8 @@ func (c boardCommand) Run(ctx context.Context, d *desk) error {
 	d.tools.Tidy()
 	shown, here := d.shown(c.All), d.book.Here()
 	result := d.judgeAll(ctx, slices.Concat(shown, here))
-	d.say(fmt.Sprintf("43 questions · %d katas here", len(here)), "")
+	all := len(d.book.Katas())
+	d.say(fmt.Sprintf("%d questions · %d katas here", all, len(here)), "")
 	track := kata.Track("")
 	for _, k := range shown {
 		if c.All && k.Track != track {
@@ -50,7 +51,7 @@ func (c boardCommand) Run(ctx context.Context, d *desk) error {
 	for _, k := range here {
 		done.add(result(k))
 	}
-	if left := 43 - len(shown); left > 0 {
+	if left := all - len(shown); left > 0 {
 		d.say(d.screen.In(terminal.Quiet, fmt.Sprintf("  · %d more: go tool dojo list --all", left)))
 	}
 	d.say("", fmt.Sprintf("%d of %d katas green · %d of %d steps", done.green, done.katas, done.greenSteps, done.steps))

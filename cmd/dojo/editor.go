@@ -19,11 +19,11 @@ func (v *view) opensEditor() tea.Cmd {
 	path := filepath.Join(v.kata.Root, filepath.FromSlash(file))
 	cmd := editorAt(path, line)
 	if cmd == nil {
-		v.answer(func(d *desk) error {
+		v.panel = func(d *desk) error {
 			d.say(d.screen.Lines("", "", "Neither $VISUAL nor $EDITOR is set, and there is no code on the PATH. The place is")...)
 			d.say(d.screen.Link(path, place))
 			return nil
-		})
+		}
 		return nil
 	}
 	return tea.ExecProcess(cmd, func(err error) tea.Msg { return editedMessage{err} })

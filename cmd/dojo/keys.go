@@ -74,7 +74,7 @@ func (v *view) press(key string) tea.Cmd {
 	if v.asking {
 		v.asking = false
 		if key == "y" {
-			v.answer(v.once(func(d *desk) error { return d.reset(v.kata) }))
+			v.panel = v.once(func(d *desk) error { return d.reset(v.kata) })
 		}
 		return nil
 	}
@@ -123,21 +123,22 @@ func (v *view) showsHint() tea.Cmd {
 		v.hint++
 	}
 	n := max(1, v.hint)
-	v.answer(func(d *desk) error { return d.showHint(k, s.Step, n, "h") })
+	v.panel = func(d *desk) error { return d.showHint(k, s.Step, n, "h") }
 	return nil
 }
 
 func (v *view) showsMistake() tea.Cmd {
 	n := v.latest
-	v.answer(func(d *desk) error { return d.showMistake(n.kata, n.verdict) })
+	v.panel = func(d *desk) error { return d.showMistake(n.kata, n.verdict) }
 	return nil
 }
 
 func (v *view) showsAll() tea.Cmd {
 	n := v.latest
+	s, _ := v.step()
 	return v.open(n.kata.Name(), func(d *desk) error {
-		d.showVerdict(n.kata, n.verdict, n.took, true)
-		if s, red := v.step(); red && s.Output != "" {
+		d.showVerdict(n, true)
+		if s.Output != "" {
 			d.say("", d.screen.In(terminal.Loud, "All that the step printed"), "")
 			for line := range strings.Lines(s.Output) {
 				d.say(d.broken(strings.TrimRight(line, "\r\n"), "")...)
@@ -174,8 +175,8 @@ func (v *view) showsKeys() tea.Cmd {
 
 func (v *view) goesBack() tea.Cmd {
 	last := len(v.visited) - 1
-	v.kata, v.visited = v.visited[last], v.visited[:last]
-	v.panel, v.hint, v.hasNext = nil, 0, false
+	v.clear(v.visited[last])
+	v.visited = v.visited[:last]
 	v.judge(v.ctx)
 	return nil
 }
@@ -194,7 +195,7 @@ func (v *view) asksReset() tea.Cmd {
 
 func (v *view) tags() tea.Cmd {
 	k := v.kata
-	v.answer(v.once(func(d *desk) error { return tagCommand{Kata: k.Name()}.Run(v.ctx, d) }))
+	v.panel = v.once(func(d *desk) error { return tagCommand{Kata: k.Name()}.Run(v.ctx, d) })
 	return nil
 }
 

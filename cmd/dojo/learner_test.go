@@ -266,11 +266,11 @@ func TestHints(t *testing.T) {
 func TestDiffIsASpoiler(t *testing.T) {
 	b := clone(t)
 	b.body(t, "First", "", "return 0")
-	if err := (diffCommand{Kata: "breaker"}).Run(t.Context(), b.desk); err == nil || !strings.Contains(err.Error(), "not green yet") {
+	if err := (diffCommand{Reveal{Kata: "breaker"}}).Run(t.Context(), b.desk); err == nil || !strings.Contains(err.Error(), "not green yet") {
 		t.Errorf("before the kata is green the diff gives %v", err)
 	}
 	b.out.Reset()
-	if err := (diffCommand{Kata: "breaker", Force: true}).Run(t.Context(), b.desk); err != nil {
+	if err := (diffCommand{Reveal{Kata: "breaker", Force: true}}).Run(t.Context(), b.desk); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, b.out.String(), "--- kata/breaker/breaker.go", "+++ solutions/breaker/breaker.go")

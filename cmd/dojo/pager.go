@@ -10,20 +10,17 @@ import (
 
 // A pager shows a text that is longer than the screen.
 type pager struct {
-	title   string
-	what    func(*desk) error // prints the text
-	lines   []string
-	loading bool
-	top     int // the first line in view
+	title string
+	what  func(*desk) error // prints the text
+	lines []string
+	top   int // the first line in view
 }
 
 // lay prints the text anew for the screen as it is now, beside the loop: a board
 // judges katas.
 func (p *pager) lay(d *desk) tea.Cmd {
-	p.loading = true
-	copied, screen := *d, *d.screen
-	copied.screen = &screen
-	return func() tea.Msg { return pageMessage{p, copied.capture(p.what)} }
+	text := d.capturing(p.what)
+	return func() tea.Msg { return pageMessage{p, text()} }
 }
 
 func (p *pager) view(d *desk) []string {
@@ -31,7 +28,7 @@ func (p *pager) view(d *desk) []string {
 	p.top = max(0, min(p.top, len(p.lines)-room))
 	lines := []string{d.screen.In(terminal.Loud, p.title), ""}
 	shown := p.lines[p.top:min(len(p.lines), p.top+room)]
-	if p.loading && len(p.lines) == 0 {
+	if p.lines == nil { // a board takes its time
 		shown = []string{"…"}
 	}
 	lines = append(lines, shown...)

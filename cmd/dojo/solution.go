@@ -11,14 +11,11 @@ import (
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
-type solutionCommand struct {
-	Kata  string `arg:"" optional:"" help:"The kata; without it, the green one that you edited last."`
-	Force bool   `short:"f" help:"Even before the kata is green."`
-}
+type solutionCommand struct{ Reveal }
 
 // Run prints the reference, once the kata is green.
 func (c solutionCommand) Run(ctx context.Context, d *desk) error {
-	k, err := d.revealed(ctx, c.Kata, "solution", c.Force)
+	k, err := c.kata(ctx, d, "solution")
 	if err != nil {
 		return err
 	}
@@ -30,14 +27,11 @@ func (c solutionCommand) Run(ctx context.Context, d *desk) error {
 	return err
 }
 
-type diffCommand struct {
-	Kata  string `arg:"" optional:"" help:"The kata; without it, the green one that you edited last."`
-	Force bool   `short:"f" help:"Even before the kata is green."`
-}
+type diffCommand struct{ Reveal }
 
 // Run compares the learner's code with the reference, once it is green.
 func (c diffCommand) Run(ctx context.Context, d *desk) error {
-	k, err := d.revealed(ctx, c.Kata, "diff", c.Force)
+	k, err := c.kata(ctx, d, "diff")
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (c testCommand) Run(ctx context.Context, d *desk) error {
 		if os.Getenv("GOFLAGS") != "" {
 			v.Notes = append(v.Notes, "GOFLAGS is set, and left out of this run.")
 		}
-		d.showVerdict(k, v, time.Since(start), c.All)
+		d.showVerdict(news{kata: k, verdict: v, took: time.Since(start), sure: true}, c.All)
 		d.showAfter(k, v)
 	}
 	if err == nil && !v.Green() {

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -30,25 +30,26 @@ type sheet struct {
 }
 
 // showVerdict prints a verdict, in a screen's length unless all is asked for.
-func (d *desk) showVerdict(k workbook.Kata, v testrun.Verdict, took time.Duration, all bool) {
-	s := d.sheet(k, v, took, true)
+func (d *desk) showVerdict(n news, all bool) {
+	s := d.sheet(n)
 	height := verdictLines
 	if all {
 		height = len(s.failure) + 10*verdictLines
 	}
-	d.say(s.fit(height, d.screen.In(terminal.Quiet, "  … %d more lines: go tool dojo test --all "+k.Name()))...)
+	d.say(s.fit(height, d.screen.In(terminal.Quiet, "  … %d more lines: go tool dojo test --all "+n.kata.Name()))...)
 }
 
 // sheet lays a verdict out. One that is not sure yet calls nothing green.
-func (d *desk) sheet(k workbook.Kata, v testrun.Verdict, took time.Duration, sure bool) sheet {
-	s := sheet{head: d.head(k, v, took, sure)}
+func (d *desk) sheet(n news) sheet {
+	k, v := n.kata, n.verdict
+	s := sheet{head: d.head(n)}
 	if v.Broken != nil {
 		s.title = d.screen.Lines(d.screen.In(terminal.Bad, "  ✗ "), "    ", v.Broken[0])
 		for _, line := range v.Broken[1:] {
 			s.failure = append(s.failure, d.broken(line, "    ")...)
 		}
 	} else {
-		s.strip = d.strip(v, sure)
+		s.strip = d.strip(v, n.sure)
 		d.failure(&s, k, v)
 	}
 	for _, note := range v.Notes {
@@ -92,13 +93,14 @@ func (s sheet) fit(height int, more string) []string {
 }
 
 // head is the first line: where the learner is, and the verdict in a word.
-func (d *desk) head(k workbook.Kata, v testrun.Verdict, took time.Duration, sure bool) string {
+func (d *desk) head(n news) string {
+	v := n.verdict
 	word, style := "red", terminal.Bad
 	switch {
 	case v.Broken != nil:
 	case len(v.Altered) > 0:
 		word, style = "steps not as shipped", terminal.Doing
-	case v.Done() && !sure:
+	case v.Done() && !n.sure:
 		word, style = "○ so far", terminal.Doing
 	case v.Complete():
 		word, style = "complete", terminal.Good
@@ -107,10 +109,10 @@ func (d *desk) head(k workbook.Kata, v testrun.Verdict, took time.Duration, sure
 	case v.Done():
 		word, style = "not judged whole", terminal.Doing
 	}
-	if took > 0 {
-		word += fmt.Sprintf(" in %.1f s", took.Seconds())
+	if n.took > 0 {
+		word += fmt.Sprintf(" in %.1f s", n.took.Seconds())
 	}
-	return d.ends(d.screen.In(terminal.Loud, k.Name())+position(v), d.screen.In(style, word))
+	return d.ends(d.screen.In(terminal.Loud, n.kata.Name())+position(v), d.screen.In(style, word))
 }
 
 // ends puts two texts at both ends of a line.
@@ -179,9 +181,7 @@ func (d *desk) failure(out *sheet, k workbook.Kata, v testrun.Verdict) {
 	for i, line := range s.Explanation.Lines {
 		lines := d.broken(line, "  ")
 		if i == 0 {
-			for n := range lines {
-				lines[n] = d.screen.In(terminal.Loud, lines[n])
-			}
+			d.style(terminal.Loud, lines)
 		}
 		out.failure = append(out.failure, lines...)
 	}
@@ -191,25 +191,23 @@ func (d *desk) failure(out *sheet, k workbook.Kata, v testrun.Verdict) {
 // places says where to look, what the program printed, and what to type.
 func (d *desk) places(k workbook.Kata, s testrun.StepVerdict, race bool) []string {
 	var lines []string
+	labelled := func(label string) string { return d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", label)) }
 	add := func(label, text string) {
-		lines = append(lines, d.screen.Lines(d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", label)), strings.Repeat(" ", 11), text)...)
+		lines = append(lines, d.screen.Lines(labelled(label), strings.Repeat(" ", 11), text)...)
 	}
 	for i, line := range s.Explanation.Printed {
 		label := "printed:"
 		if i > 0 {
 			label = ""
 		}
-		lines = append(lines, ansi.Truncate(d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", label))+line, d.screen.Width, "…"))
+		lines = append(lines, ansi.Truncate(labelled(label)+line, d.screen.Width, "…"))
 	}
 	if mib := s.Printed >> 20; mib > 0 {
 		add("printed:", fmt.Sprintf("%d MiB, most of it left out", mib))
 	}
-	edit := s.Explanation.Yours
-	if edit == "" {
-		edit = k.Rel(k.Stub())
-	}
+	edit := cmp.Or(s.Explanation.Yours, k.Rel(k.Stub()))
 	file, _, _ := strings.Cut(edit, ":")
-	lines = append(lines, d.screen.In(terminal.Quiet, fmt.Sprintf("  %-9s", "edit:"))+d.screen.Link(filepath.Join(k.Root, filepath.FromSlash(file)), edit))
+	lines = append(lines, labelled("edit:")+d.screen.Link(filepath.Join(k.Root, filepath.FromSlash(file)), edit))
 	if s.Explanation.Place != "" {
 		add("step:", s.Explanation.Place)
 	}
@@ -220,10 +218,15 @@ func (d *desk) places(k workbook.Kata, s testrun.StepVerdict, race bool) []strin
 // inLines breaks text into lines in one style.
 func (d *desk) inLines(style terminal.Style, indent, text string) []string {
 	lines := d.screen.Lines(indent, indent, text)
+	d.style(style, lines)
+	return lines
+}
+
+// style gives each line a style.
+func (d *desk) style(style terminal.Style, lines []string) {
 	for i := range lines {
 		lines[i] = d.screen.In(style, lines[i])
 	}
-	return lines
 }
 
 // broken indents a line of a failure and breaks it where it is too long: at a

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ func (d *desk) watchInView(ctx context.Context, k workbook.Kata, saves <-chan st
 		err = nil
 	}
 	if err == nil && v.latest.round > 0 && v.latest.err == nil {
-		d.showVerdict(v.latest.kata, v.latest.verdict, v.latest.took, false)
+		d.showVerdict(v.latest, false)
 	}
 	return err
 }
@@ -86,12 +85,11 @@ func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		v.screen.Width, v.screen.Height = m.Width, m.Height
 		if v.page != nil {
-			v.page.lay(v.desk)
+			return v, v.page.lay(v.desk)
 		}
 	case saveMessage:
 		if k, err := v.book.Kata(filepath.Base(string(m))); err == nil {
 			v.enter(k)
-			v.panel, v.asking, v.hasNext = nil, false, false
 			v.saved(v.ctx, k)
 		}
 	case news:
@@ -105,11 +103,11 @@ func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		v.follow(m)
 	case pageMessage:
 		if m.page == v.page && v.page != nil {
-			v.page.lines, v.page.loading = m.lines, false
+			v.page.lines = m.lines
 		}
 	case editedMessage:
 		if m.err != nil {
-			v.answer(func(*desk) error { return fmt.Errorf("the editor did not start: %w", m.err) })
+			v.panel = func(*desk) error { return fmt.Errorf("the editor did not start: %w", m.err) }
 		}
 	case tick:
 		return v, ticking()
@@ -119,13 +117,19 @@ func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	return v, nil
 }
 
-// enter makes k the kata in view.
+// enter makes k the kata in view. What was asked for is answered no longer.
 func (v *view) enter(k workbook.Kata) {
 	if k.Name() != v.kata.Name() {
 		v.visited = append(v.visited, v.kata)
-		v.kata = k
-		v.hint = 0
 	}
+	v.clear(k)
+}
+
+func (v *view) clear(k workbook.Kata) {
+	if k.Name() != v.kata.Name() {
+		v.kata, v.hint = k, 0
+	}
+	v.panel, v.asking, v.hasNext = nil, false, false
 }
 
 // take takes a verdict in. Hints begin anew where the step is another.
@@ -157,20 +161,16 @@ func (v *view) follow(m nextMessage) {
 	switch {
 	case m.after.Name() != v.kata.Name():
 	case m.err != nil:
-		v.answer(func(*desk) error { return m.err })
+		v.panel = func(*desk) error { return m.err }
 	case m.move && m.found:
 		v.enter(m.kata)
-		v.panel, v.hasNext = nil, false
 		v.judge(v.ctx)
 	case m.move:
-		v.answer(func(d *desk) error { d.say("Every other kata here is green."); return nil })
+		v.panel = func(d *desk) error { d.say("Every other kata here is green."); return nil }
 	default:
 		v.next, v.hasNext = m.kata, m.found
 	}
 }
-
-// answer puts what was asked for below the verdict.
-func (v *view) answer(what func(*desk) error) { v.panel = what }
 
 // open fills the screen with a text.
 func (v *view) open(title string, what func(*desk) error) tea.Cmd {
@@ -243,7 +243,7 @@ func (v *view) body(room int) []string {
 	case n.err != nil:
 		return append([]string{v.screen.In(terminal.Loud, n.kata.Name()), ""}, v.inLines(terminal.Bad, "  ", n.err.Error())...)
 	}
-	s := v.sheet(n.kata, n.verdict, n.took, n.sure)
+	s := v.sheet(n)
 	history := v.session(n.kata)
 	if marks := v.marks(history); marks != "" {
 		s.strip = append([]string{"  " + marks}, s.strip...)
@@ -310,15 +310,18 @@ func inWords(d time.Duration) string {
 }
 
 // capture returns what a command would print, in lines that fit the screen.
-func (d *desk) capture(what func(*desk) error) []string {
+func (d *desk) capture(what func(*desk) error) []string { return d.capturing(what)() }
+
+// capturing returns a function that does what capture does, for the screen as it is
+// now. Another goroutine may call it.
+func (d *desk) capturing(what func(*desk) error) func() []string {
 	var out bytes.Buffer
-	screen := *d.screen
-	screen.Writer = &out
-	copied := *d
-	copied.screen = &screen
-	if err := what(&copied); err != nil {
-		copied.say(screen.Lines("", "", err.Error())...)
+	copied, screen := *d, *d.screen
+	copied.screen, screen.Writer = &screen, &out
+	return func() []string {
+		if err := what(&copied); err != nil {
+			copied.say(screen.Lines("", "", err.Error())...)
+		}
+		return strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 	}
-	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
-	return slices.Clip(lines)
 }

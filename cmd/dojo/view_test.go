@@ -42,20 +42,22 @@ func TestViewOfAnEvening(t *testing.T) {
 
 	b.write(t, stub, goodStub)
 	s.await(t, "complete", "Green: 4 of 4 steps, 1 of 1 further ones, after", "verdicts", "a read the answer", "d see your code beside the reference")
+	back := func() {
+		t.Helper()
+		s.press(t, "\x1b")
+		s.await(t, "Green: 4 of 4 steps")
+	}
 	s.press(t, "a")
 	s.await(t, "What is circuit breaker?", "It opens.")
-	s.press(t, "\x1b")
-	s.await(t, "Green: 4 of 4 steps")
+	back()
 	s.press(t, "d")
 	s.await(t, "+//go:build solutions")
-	s.press(t, "\x1b")
-	s.await(t, "Green: 4 of 4 steps")
+	back()
 	s.press(t, "n")
 	s.await(t, "Every other kata here is green.")
 	s.press(t, "l")
 	s.await(t, "43 questions · 1 katas here", "4/4 +1 complete")
-	s.press(t, "\x1b")
-	s.await(t, "Green: 4 of 4 steps")
+	back()
 	s.press(t, "x")
 	s.await(t, "Reset breaker to the stub as shipped?")
 	s.press(t, "n")
@@ -88,6 +90,10 @@ func TestViewFitsTheTerminal(t *testing.T) {
 			}
 		}
 	}
+	s.press(t, "?")
+	s.await(t, "Visual Studio Code")
+	s.resize(t, 40, 24)
+	s.await(t, "in $VISUAL, $EDITOR or Visual Studio Code") // laid out anew, with nothing cut off
 	s.quits(t)
 }
 

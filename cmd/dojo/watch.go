@@ -82,9 +82,8 @@ func (l *loop) logVerdict(before, n news) {
 		l.say(fmt.Sprintf("  the same with -race after %.1f s", n.took.Seconds()))
 		return
 	}
-	s := l.sheet(n.kata, n.verdict, n.took, n.sure)
 	l.say("")
-	l.say(s.fit(verdictLines, "  … %d more lines: go tool dojo test --all "+n.kata.Name())...)
+	l.showVerdict(n, false)
 	if !n.sure {
 		l.say("", l.screen.In(terminal.Quiet, "  the race detector is still looking"))
 		return

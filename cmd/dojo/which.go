@@ -22,14 +22,20 @@ func (d *desk) kata(ctx context.Context, name string) (workbook.Kata, error) {
 	return k, err
 }
 
-// revealed returns the kata of which a command shows the reference: the one
-// named, else the one of the folder, else the green one edited last. The
-// reference gives a kata away, so it must be green, or the learner insists.
-func (d *desk) revealed(ctx context.Context, name, command string, insists bool) (workbook.Kata, error) {
+// Reveal is what the commands take that show a reference or an answer, which gives
+// the kata away.
+type Reveal struct {
+	Kata  string `arg:"" optional:"" help:"The kata; without it, the green one that you edited last."`
+	Force bool   `short:"f" help:"Even before the kata is green."`
+}
+
+// kata returns the kata that is to be shown: the one named, else the one of the
+// folder, else the green one edited last. It must be green, or the learner insists.
+func (r Reveal) kata(ctx context.Context, d *desk, command string) (workbook.Kata, error) {
 	_, standsInOne := d.book.Holding(d.here)
-	if name != "" || standsInOne || insists {
-		k, err := d.kata(ctx, name)
-		if err != nil || insists {
+	if r.Kata != "" || standsInOne || r.Force {
+		k, err := d.kata(ctx, r.Kata)
+		if err != nil || r.Force {
 			return k, err
 		}
 		if v, err := d.verdict(ctx, k); err != nil || v.Green() {

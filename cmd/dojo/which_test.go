@@ -84,7 +84,7 @@ func TestWhichKataWithoutAName(t *testing.T) {
 	}
 	shows := func(why, command, want string) {
 		t.Helper()
-		k, err := b.desk.revealed(ctx, "", command, false)
+		k, err := Reveal{}.kata(ctx, b.desk, command)
 		if want == "" {
 			if err == nil || !strings.Contains(err.Error(), "go tool dojo "+command+" -f") {
 				t.Errorf("%s: %s was expected to ask for -f, and gives %v", why, command, err)

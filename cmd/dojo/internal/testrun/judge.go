@@ -170,13 +170,7 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 	for _, part := range [][]string{names, further} {
 		results, err := binary.Run(ctx, Options{
 			Steps: part, Limit: limit, Each: fill,
-			Began: func(step string) {
-				now := Progress{Started: true}
-				if i, ok := index[step]; ok {
-					now.Step = v.Steps[i].Number
-				}
-				doing(now)
-			},
+			Began: func(step string) { doing(v.runs(step)) },
 		})
 		if err != nil {
 			return err
@@ -191,6 +185,12 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 		}
 	}
 	return nil
+}
+
+// runs is the progress once a step has begun, or with none the program.
+func (v *Verdict) runs(step string) Progress {
+	at := slices.IndexFunc(v.Steps, func(s StepVerdict) bool { return s.Name == step })
+	return Progress{Started: true, Step: at + 1}
 }
 
 // broken says what keeps the kata from being built, before the compiler does.
