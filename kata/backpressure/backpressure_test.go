@@ -590,7 +590,8 @@ func TestFurtherBadConfiguration(t *testing.T) {
 			{"Handle", "Handle is nil", backpressure.Config[int]{Workers: 1, Capacity: 1}},
 		} {
 			q, err := backpressure.New(tt.cfg)
-			step.Expect(t, err != nil && q == nil, "New should return an error and nil, since %s. Got: %v, nil: %t.", tt.why, err, q == nil)
+			step.Expect(t, err != nil && q == nil, "New should return an error and nil, since %s. "+
+				"It returned the error %v, and a queue that is nil: %t.", tt.why, err, q == nil)
 			for _, field := range []string{"Workers", "Capacity", "Handle"} {
 				step.Equal(t, field == tt.field, strings.Contains(err.Error(), field), "%q should name %s alone. If it names %s:", err, tt.field, field)
 			}

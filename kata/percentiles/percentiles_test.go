@@ -415,7 +415,7 @@ func TestHonestMeasurement(t *testing.T) {
 		step.Equal(t, interval, pace.Took(), "Pace returns as soon as the histogram refuses the second value, after so long:")
 		here, there := func() string { return strings.Fields(string(debug.Stack()))[1] }, "" // the goroutine's number
 		_ = percentiles.Pace(h, 1, interval, func() { there = here() })
-		step.Equal(t, here(), there, "A call runs on the goroutine of Pace's caller.")
+		step.Expect(t, here() == there, "A call runs on the goroutine of Pace's caller. This one ran on another.")
 	})
 	step.Bubble(t, func(t *step.T) {
 		h := of(t)
