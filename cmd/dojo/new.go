@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
@@ -73,7 +74,7 @@ func fill(k workbook.Kata, template, path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return fmt.Errorf("%s is there already, and was left alone", k.Rel(path))
 	}
-	words := strings.NewReplacer("NAME", k.Name(), "QUESTION", k.Text, "EXERCISE", k.Exercise)
+	words := strings.NewReplacer("NAME", k.Name(), "QUESTION", k.Text, "EXERCISE", k.Exercise, "TRACK", string(k.Track), "LEVEL", strconv.Itoa(k.Level))
 	text = []byte(words.Replace(string(text)))
 	if strings.HasSuffix(template, ".go") {
 		if text, err = format.Source(text); err != nil { // the place of an import depends on the name

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/page"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 	"github.com/backend-kata/dojo/kata"
 )
@@ -41,10 +42,14 @@ func questionList(book workbook.Book) string {
 func answerList(book workbook.Book) string {
 	return byTrack(book, func(k workbook.Kata) string {
 		if _, err := os.Stat(k.Answer()); err != nil {
-			return fmt.Sprintf("| %d | %s | not written yet |\n", k.Number, k.Text)
+			return fmt.Sprintf("| %d | %s | | %d |\n", k.Number, k.Text, k.Level)
 		}
-		return fmt.Sprintf("| %d | [%s](%s.md) | [exercise](../kata/%[3]s) |\n", k.Number, k.Text, k.Name())
-	}, "| # | question | kata |\n|---|---|---|\n")
+		answer, err := page.Read(k.Answer())
+		if err != nil {
+			return fmt.Sprintf("| %d | %s | %v | %d |\n", k.Number, k.Text, err, k.Level)
+		}
+		return fmt.Sprintf("| %d | [%s](%s.md) | %s | %d |\n", k.Number, k.Text, k.Name(), answer.Number(), k.Level)
+	}, "| # | question | the number worth remembering | level |\n|---|---|---|---|\n")
 }
 
 func byTrack(book workbook.Book, row func(workbook.Kata) string, head string) string {
@@ -73,17 +78,21 @@ func Clone(book workbook.Book, fix bool) ([]Finding, error) {
 			return between(old, "answers", answerList(book))
 		}},
 	}
-	return mendAll(book.Root, files, fix)
+	findings, err := mendAll(book.Root, files, fix)
+	return append(findings, outward(book)...), err
 }
 
 // The sections of an answer page, in order, after the question as its title.
 var sections = []string{"In one breath", "How it works", "What goes wrong", "Trade-offs", "In production", "Follow-up questions", "Sources"}
 
 // answerPage finds what an answer page lacks.
-func answerPage(k workbook.Kata) []Finding {
+func answerPage(k workbook.Kata, fix bool) []Finding {
 	text, err := os.ReadFile(k.Answer())
 	if err != nil {
 		return []Finding{found(k, k.Answer(), "it is missing: the answer to the question")}
+	}
+	if strings.Contains(string(text), "\n## Say this\n") {
+		return checkAnswer(k, fix)
 	}
 	var findings []Finding
 	find := func(format string, args ...any) { findings = append(findings, found(k, k.Answer(), format, args...)) }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/page"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
@@ -59,6 +60,9 @@ func (p *proof) hash(ctx context.Context) string {
 	fmt.Fprintln(hash, tools, p.names())
 	for _, m := range p.mistakes { // one whose papers are wrong is not run
 		fmt.Fprintln(hash, m.Slug)
+	}
+	if answer, err := page.Read(k.Answer()); err == nil {
+		fmt.Fprintln(hash, answer.Logged(), answer.Commands())
 	}
 	figures, err := filepath.Glob(filepath.Join(k.Root, "docs", "figures", k.Name()+"-*"))
 	if err != nil {

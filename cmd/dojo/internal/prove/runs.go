@@ -24,16 +24,17 @@ var cpus = []string{"1", "2", "4"}
 // runs builds and runs the stub and the reference, and where that is green, every
 // right program and every mistake.
 func (p *proof) runs(ctx context.Context) ([]Finding, error) {
-	var stub, reference, figures []Finding
+	var stub, reference, figures, logs []Finding
 	var stubSays []testrun.Result
 	var first errgroup.Group
 	first.Go(func() (err error) { stub, stubSays, err = p.stub(ctx); return err })
 	first.Go(func() (err error) { reference, err = p.reference(ctx); return err })
 	first.Go(func() (err error) { figures, err = p.figures(ctx); return err })
+	first.Go(func() (err error) { logs, err = p.logs(ctx); return err })
 	if err := first.Wait(); err != nil {
 		return nil, err
 	}
-	findings := slices.Concat(stub, reference, figures)
+	findings := slices.Concat(stub, reference, figures, logs)
 	if len(reference) > 0 {
 		return findings, nil // what is built on it would be red for its faults
 	}

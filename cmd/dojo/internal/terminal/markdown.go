@@ -10,7 +10,9 @@ import (
 var (
 	listItem = regexp.MustCompile(`^(\s*)([-*]|\d+\.) +(.*)$`)
 	mdLink   = regexp.MustCompile(`!?\[([^\]]*)\]\(([^)]*)\)`)
-	comment  = regexp.MustCompile(`(?s)<!--.*?-->\n?`)
+	comment  = regexp.MustCompile(`(?s)(?m:^)<!--.*?-->\n|<!--.*?-->`)
+	summary  = regexp.MustCompile(`<details>\s*<summary>(.*?)</summary>`)
+	details  = regexp.MustCompile(`\n?</details>\n?`)
 )
 
 // Markdown lays out a text of the kind that hints and answers are: paragraphs,
@@ -26,7 +28,9 @@ func (s *Screen) Markdown(text string) []string {
 		paragraph, first, rest = nil, "", ""
 	}
 	inCode := false
-	for line := range strings.SplitSeq(strings.TrimSpace(comment.ReplaceAllString(text, "")), "\n") {
+	text = comment.ReplaceAllString(text, "")
+	text = details.ReplaceAllString(summary.ReplaceAllString(text, "#### $1"), "") // all are open: a terminal folds nothing
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
 		line = strings.TrimRight(line, " \r")
 		if strings.HasPrefix(line, "```") {
 			flush()
