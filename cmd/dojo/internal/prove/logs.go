@@ -2,6 +2,8 @@ package prove
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,10 +21,10 @@ import (
 // bench need a database, and are compared by whoever has one.
 func (p *proof) logs(ctx context.Context) ([]Finding, error) {
 	k := p.kata
-	if _, err := os.Stat(k.Answer()); err != nil {
+	answer, err := page.Read(k.Answer())
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // said with the papers
 	}
-	answer, err := page.Read(k.Answer())
 	if err != nil {
 		return nil, err
 	}
