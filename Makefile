@@ -7,7 +7,7 @@ LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 MODULES := . cmd/dojo bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help test kata prove lint soak mutate postgres bench figures fmt tidy shipped
+.PHONY: help test kata prove lint soak mutate postgres bench figures deck fmt tidy shipped
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ bench: ## benchmarks: the packages, and katas beside well-kept libraries
 
 figures: ## run the simulations behind the answers' figures, and draw them
 	GOWORK=off go test -tags solutions -run '^TestFigure' $(sort $(dir $(wildcard ./solutions/*/figures_test.go))) -args -update
+
+deck: ## the cards of all answer pages, docs/deck.tsv
+	go tool dojo deck
 
 fmt: ## format everything
 	$(LINT) fmt ./...

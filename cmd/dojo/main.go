@@ -39,6 +39,7 @@ type commands struct {
 	Hint     hintCommand     `cmd:"" group:"learn" help:"Show a hint for the step you are on."`
 	Mistake  mistakeCommand  `cmd:"" group:"learn" help:"Say which known mistake your failure looks like."`
 	Answer   answerCommand   `cmd:"" group:"learn" help:"Show the answer to the kata's question."`
+	Card     cardCommand     `cmd:"" group:"learn" help:"Ask a question of the deck, and say when it comes back."`
 	Diff     diffCommand     `cmd:"" group:"learn" help:"Compare your code with the reference."`
 	Solution solutionCommand `cmd:"" group:"learn" help:"Print the reference."`
 	Reset    resetCommand    `cmd:"" group:"learn" help:"Start a kata again. What you had is kept aside."`
@@ -48,6 +49,7 @@ type commands struct {
 	Prove    proveCommand    `cmd:"" group:"write" help:"Check that katas are whole: stub, reference, mistakes and documents."`
 	Contract contractCommand `cmd:"" group:"write" help:"List the sentences of a kata's contract, and the mistakes that break each."`
 	Mutate   mutateCommand   `cmd:"" group:"write" help:"Change references in small ways, and list the changes that no step notices."`
+	Deck     deckCommand     `cmd:"" group:"write" help:"Write the cards of all answer pages to docs/deck.tsv."`
 	Shipped  shippedCommand  `cmd:"" hidden:"" help:"Copy the clone with its stubs as shipped."`
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/deck"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/page"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 	"github.com/backend-kata/dojo/kata"
@@ -77,6 +78,7 @@ func Clone(book workbook.Book, fix bool) ([]Finding, error) {
 		{filepath.Join(book.Root, "docs", "README.md"), func(old string) (string, error) {
 			return between(old, "answers", answerList(book))
 		}},
+		{book.Deck(), func(string) (string, error) { return deck.TSV(book) }},
 	}
 	findings, err := mendAll(book.Root, files, fix)
 	return append(findings, outward(book)...), err

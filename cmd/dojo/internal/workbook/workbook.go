@@ -58,6 +58,9 @@ func (b Book) Path() []Kata {
 	return katas
 }
 
+// Deck returns the path of the cards of all answer pages.
+func (b Book) Deck() string { return filepath.Join(b.Root, "docs", "deck.tsv") }
+
 // Holding returns the kata whose exercise or reference is in dir or around it.
 func (b Book) Holding(dir string) (Kata, bool) {
 	for _, k := range b.Here() {

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/backend-kata/dojo/cmd/dojo/internal/deck"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/fsrs"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
+)
+
+type cardCommand struct {
+	Kata string `arg:"" optional:"" help:"Cards of this kata alone."`
+}
+
+// Run asks the cards that are due, one after the other, and then new ones.
+func (c cardCommand) Run(d *desk) error {
+	katas := d.book.Path()
+	if c.Kata != "" {
+		k, err := d.book.Kata(c.Kata)
+		if err != nil {
+			return err
+		}
+		katas = []workbook.Kata{k}
+	}
+	var cards []deck.Card
+	for _, k := range katas {
+		some, err := deck.Cards(k)
+		if err != nil {
+			return err
+		}
+		cards = append(cards, some...)
+	}
+	if len(cards) == 0 {
+		return errors.New("there are no cards yet: the answer pages are not written")
+	}
+	memory, err := openMemories()
+	if err != nil {
+		return err
+	}
+	return d.drill(os.Stdin, cards, memory, time.Now)
+}
+
+const (
+	askAnswer = "Enter shows what to say, q ends."
+	askRating = "How well did you know it? 1 not at all · 2 barely · 3 well · 4 at once · q ends"
+)
+
+// drill asks until nothing is left, or the learner has had enough.
+func (d *desk) drill(in io.Reader, cards []deck.Card, memory *memories, now func() time.Time) error {
+	lines := bufio.NewScanner(in)
+	ask := func(prompt string) (string, bool) {
+		d.say("", d.screen.In(terminal.Quiet, prompt))
+		if !lines.Scan() || strings.EqualFold(strings.TrimSpace(lines.Text()), "q") {
+			return "", false
+		}
+		return strings.TrimSpace(lines.Text()), true
+	}
+	for {
+		c, due, unseen := memory.next(cards, now())
+		if c == nil {
+			d.say("", "Nothing is due. The next card comes "+when(memory.earliest(cards), now())+".")
+			return nil
+		}
+		d.say("", d.screen.In(terminal.Quiet, fmt.Sprintf("%s · %s · %d due, %d new", c.Kata.Track, c.Kata.Title, due, unseen)), "")
+		d.say(d.screen.Lines("", "", d.screen.In(terminal.Loud, c.Question))...)
+		if _, on := ask(askAnswer); !on {
+			return nil
+		}
+		d.say(d.back(*c)...)
+		rating := fsrs.Rating(0)
+		for rating == 0 {
+			text, on := ask(askRating)
+			if !on {
+				return nil
+			}
+			if len(text) == 1 && text >= "1" && text <= "4" {
+				rating = fsrs.Rating(text[0] - '0')
+			}
+		}
+		next, err := memory.rate(c.ID, rating, now())
+		if err != nil {
+			return err
+		}
+		d.say("It comes back " + when(next.Due, now()) + ".")
+	}
+}
+
+// back is the other side of a card.
+func (d *desk) back(c deck.Card) []string {
+	lines := append([]string{""}, d.screen.Lines("", "", c.Answer)...)
+	if c.Number != "" {
+		lines = append(lines, "")
+		lines = append(lines, d.screen.Lines("The number: ", "", c.Number)...)
+	}
+	if c.Seeks != "" {
+		lines = append(lines, "")
+		lines = append(lines, d.screen.Lines("Looking for: ", "", c.Seeks)...)
+	}
+	return append(lines, "", d.screen.In(terminal.Quiet, "The whole answer: "+c.Kata.Rel(c.Kata.Answer())))
+}
+
+// when says how long it is until then, in the largest unit that fits.
+func when(then, now time.Time) string {
+	left := then.Sub(now)
+	switch {
+	case left <= time.Minute:
+		return "in a minute"
+	case left < time.Hour:
+		return fmt.Sprintf("in %d minutes", int(left.Round(time.Minute).Minutes()))
+	case left < 24*time.Hour:
+		return fmt.Sprintf("in %d hours", int(left.Round(time.Hour).Hours()))
+	case left < 36*time.Hour:
+		return "tomorrow"
+	}
+	return fmt.Sprintf("in %d days", int(left.Round(24*time.Hour).Hours()/24))
+}
+
+// memories is what is known of the learner and the cards. It is kept in the user's
+// own folder, since it is not of this clone.
+type memories struct {
+	path  string
+	cards map[string]fsrs.Memory
+}
+
+func openMemories() (*memories, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return nil, fmt.Errorf("there is no folder of yours to keep what you know in: %w", err)
+	}
+	m := &memories{path: filepath.Join(dir, "dojo", "cards.json")}
+	return m, m.read()
+}
+
+func (m *memories) read() error {
+	m.cards = map[string]fsrs.Memory{}
+	text, err := os.ReadFile(m.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("what you know of the cards cannot be read: %w", err)
+	}
+	if err := json.Unmarshal(text, &m.cards); err != nil {
+		return fmt.Errorf("%s is damaged, and was left alone; move it away to start again: %w", m.path, err)
+	}
+	maps.DeleteFunc(m.cards, func(_ string, of fsrs.Memory) bool { return of.New() || !(of.Stability > 0) })
+	return nil
+}
+
+// next returns the card that is due longest, or else the first new one; and how many
+// there are of either.
+func (m *memories) next(cards []deck.Card, now time.Time) (next *deck.Card, due, unseen int) {
+	var fresh *deck.Card
+	for i := range cards {
+		known := m.cards[cards[i].ID]
+		switch {
+		case known.New():
+			unseen++
+			if fresh == nil {
+				fresh = &cards[i]
+			}
+		case !known.Due.After(now):
+			due++
+			if next == nil || known.Due.Before(m.cards[next.ID].Due) {
+				next = &cards[i]
+			}
+		}
+	}
+	if next == nil {
+		next = fresh
+	}
+	return next, due, unseen
+}
+
+// earliest returns when the first of the cards is due.
+func (m *memories) earliest(cards []deck.Card) time.Time {
+	var first time.Time
+	for _, c := range cards {
+		if due := m.cards[c.ID].Due; first.IsZero() || due.Before(first) {
+			first = due
+		}
+	}
+	return first
+}
+
+// rate keeps a rating. Another terminal may have kept some meanwhile, so the file is
+// read again.
+func (m *memories) rate(id string, r fsrs.Rating, now time.Time) (fsrs.Memory, error) {
+	if err := m.read(); err != nil {
+		return fsrs.Memory{}, err
+	}
+	m.cards[id] = m.cards[id].Review(r, now)
+	text, err := json.MarshalIndent(m.cards, "", "\t")
+	if err != nil {
+		return fsrs.Memory{}, err
+	}
+	if err := os.MkdirAll(filepath.Dir(m.path), 0o700); err != nil {
+		return fsrs.Memory{}, fmt.Errorf("your rating cannot be kept: %w", err)
+	}
+	if err := workbook.Replace(m.path, append(text, '\n')); err != nil {
+		return fsrs.Memory{}, fmt.Errorf("your rating cannot be kept: %w", err)
+	}
+	return m.cards[id], nil
+}
