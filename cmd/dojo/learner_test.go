@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
@@ -246,6 +247,30 @@ func TestVerdictsAreRemembered(t *testing.T) {
 			t.Errorf("the verdict was recalled although %s changed", changed)
 		}
 		b.write(t, changed, string(text))
+	}
+}
+
+// A step that hung is not waited for again by whoever only asks where things stand.
+func TestVerdictOfAHangIsRemembered(t *testing.T) {
+	b := clone(t)
+	k, err := b.desk.book.Kata("breaker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.body(t, "Second", "", "for {\n}")
+	b.test(t)
+	for _, test := range []struct {
+		name    string
+		waits   bool
+		guessed bool
+	}{{"the board", false, true}, {"watch", true, false}} {
+		v, err := b.desk.tools.Judge(t.Context(), k, testrun.Judgement{Race: b.desk.race(), Waits: test.waits})
+		if err != nil || v.Guessed != test.guessed || !v.Steps[1].Overdue {
+			t.Errorf("%s: taken from before %v, overdue %v, %v; want %v, true", test.name, v.Guessed, v.Steps[1].Overdue, err, test.guessed)
+		}
+	}
+	if _, ok := b.desk.tools.Recall(k, b.desk.race()); ok {
+		t.Error("the first frame of watch shows a hang that a busy machine may have made")
 	}
 }
 

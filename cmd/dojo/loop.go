@@ -104,7 +104,7 @@ func (d *desk) judgeTwice(ctx context.Context, k workbook.Kata, send func(any)) 
 		return func(p testrun.Progress) { send(progress{race: race, Progress: p}) }
 	}
 	if !d.race() {
-		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Doing: doing(false)})
+		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Waits: true, Doing: doing(false)})
 		send(news{verdict: v, took: time.Since(start), sure: true, err: err})
 		return
 	}
@@ -115,12 +115,12 @@ func (d *desk) judgeTwice(ctx context.Context, k workbook.Kata, send func(any)) 
 	first := make(chan struct{})
 	go func() {
 		defer close(first)
-		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Doing: doing(false)})
+		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Waits: true, Doing: doing(false)})
 		if err == nil {
 			send(news{verdict: v, took: time.Since(start), sure: v.Broken != nil})
 		}
 	}()
-	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: true, Doing: doing(true)})
+	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: true, Waits: true, Doing: doing(true)})
 	<-first
 	send(news{verdict: v, took: time.Since(start), sure: true, err: err})
 	d.tools.LearnRecipe(ctx, k, false) // the next save is quicker for it

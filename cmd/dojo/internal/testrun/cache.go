@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,14 +38,19 @@ func (t *Toolchain) verdictPath(key string) string {
 	return filepath.Join(t.Cache, "verdicts", key+".json")
 }
 
-// recall finds the verdict of an earlier run of the same files.
-func (t *Toolchain) recall(key string, v *Verdict) bool {
+// recall finds the verdict of an earlier run of the same files. One that a time limit
+// decided is found only by those who do not mean to wait for another: the machine may
+// have been busy.
+func (t *Toolchain) recall(key string, v *Verdict, overdue bool) bool {
 	text, err := os.ReadFile(t.verdictPath(key))
 	if key == "" || err != nil {
 		return false
 	}
 	var old Verdict
 	if json.Unmarshal(text, &old) != nil || len(old.Steps) != len(v.Steps) {
+		return false
+	}
+	if !overdue && slices.ContainsFunc(old.Steps, func(s StepVerdict) bool { return s.Overdue }) {
 		return false
 	}
 	old.Guessed = true
@@ -57,7 +63,7 @@ func (t *Toolchain) recall(key string, v *Verdict) bool {
 func (t *Toolchain) Recall(k workbook.Kata, race bool) (Verdict, bool) {
 	steps, err := k.Steps()
 	v := Verdict{Steps: make([]StepVerdict, len(steps))}
-	return v, err == nil && t.recall(t.key(k, race), &v)
+	return v, err == nil && t.recall(t.key(k, race), &v, false)
 }
 
 // Forget drops the verdicts of the files as they are, so that they are judged
@@ -68,14 +74,8 @@ func (t *Toolchain) Forget(k workbook.Kata) {
 	}
 }
 
-// keep stores a verdict. A verdict that a time limit decided is not kept: the
-// machine may have been busy.
+// keep stores a verdict.
 func (t *Toolchain) keep(key string, v Verdict) {
-	for _, s := range v.Steps {
-		if s.Overdue {
-			return
-		}
-	}
 	text, err := json.Marshal(v)
 	path := t.verdictPath(key)
 	if key == "" || err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {

@@ -85,6 +85,7 @@ func (v *Verdict) Done() bool {
 type Judgement struct {
 	Race  bool           // with the race detector
 	Fresh bool           // even if the same files were judged before
+	Waits bool           // what a time limit decided before is judged again
 	Doing func(Progress) // called as the work goes on; may be nil
 }
 
@@ -119,7 +120,7 @@ func (t *Toolchain) Judge(ctx context.Context, k workbook.Kata, j Judgement) (Ve
 		return v, nil
 	}
 	key := t.key(k, j.Race)
-	if !j.Fresh && t.recall(key, &v) {
+	if !j.Fresh && t.recall(key, &v, !j.Waits) {
 		return v, nil
 	}
 	doing := j.Doing
