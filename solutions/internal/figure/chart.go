@@ -2,7 +2,6 @@ package figure
 
 import (
 	"fmt"
-	"html"
 	"math"
 	"strconv"
 	"strings"
@@ -10,12 +9,14 @@ import (
 
 // A Chart is lines over two axes.
 type Chart struct {
-	Title string // what the reader is to see
-	Y     Axis   // its label stands below the title
-	X     Axis
-	Alt   string // the figure in words, for those who cannot see it
-	Lines []Line
-	Spans []Span
+	Title  string // the finding
+	Assume string // what it was found under, below the title
+	Y      Axis   // its label stands above the axis
+	X      Axis
+	Alt    string // the figure in words, for those who cannot see it
+	Lines  []Line
+	Marks  []Mark
+	Spans  []Span
 }
 
 // An Axis maps values to places.
@@ -40,9 +41,19 @@ type Line struct {
 	Role   Role
 	Points [][2]float64
 	Label  Place
+	Dots   bool // the points were measured one by one, and are to be seen
 }
 
-// A Place is where a line's name stands, in the values of the axes: the left
+// A Mark is a dot with a name, for a value that the page speaks of. The name
+// stands to its right, unless it has a place.
+type Mark struct {
+	X, Y  float64
+	Name  string
+	Role  Role
+	Label Place
+}
+
+// A Place is where a name stands, in the values of the axes: the left
 // end of the name, or the right end.
 type Place struct {
 	X, Y float64
@@ -50,21 +61,11 @@ type Place struct {
 }
 
 // A Span is a part of the x axis with a name, such as that of a spike. The name
-// stands at its upper right.
+// stands at its upper right, within it where there is no room beside it.
 type Span struct {
 	Name     string
 	From, To float64
 }
-
-// A Role gives a line its colour.
-type Role string
-
-// What goes wrong, what helps some of the way, and what is right.
-const (
-	Wrong   Role = "wrong"
-	Halfway Role = "halfway"
-	Right   Role = "right"
-)
 
 // Linear is a scale on which equal steps are equally long.
 func Linear(from, to float64) Scale {
@@ -105,95 +106,83 @@ func Tens(from, to float64) []Tick {
 	return ticks
 }
 
-const (
-	width, height            = 400, 320
-	left, right, top, bottom = 54, 14, 58, 50
-)
+// A plot is where the axes of a chart lie on its sheet.
+type plot struct {
+	*sheet
+	x, y                     Scale
+	left, top, right, bottom float64
+}
 
-const style = `<style>
-text{font:13px system-ui,-apple-system,sans-serif;fill:#57606a}.title{font-size:15px;font-weight:600;fill:#1f2328}
-.paper{fill:#fff}.grid{stroke:#d8dee4}.span{fill:#eaeef2}
-path{fill:none;stroke-width:2.5;stroke-linejoin:round}
-.name{font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}
-.wrong path{stroke:#d55e00}.wrong text{fill:#b04a00}
-.halfway path{stroke:#009e73;stroke-dasharray:7 4}.halfway text{fill:#00704f}
-.right path{stroke:#0072b2}.right text{fill:#0068a3}
-@media(prefers-color-scheme:dark){text{fill:#9198a1}.title{fill:#f0f6fc}.paper{fill:#0d1117}.grid{stroke:#30363d}.span{fill:#1f2630}
-.name{stroke:#0d1117}.wrong path{stroke:#e69f00}.wrong text{fill:#e69f00}.halfway path{stroke:#2fc79a}.halfway text{fill:#2fc79a}
-.right path{stroke:#56b4e9}.right text{fill:#56b4e9}}
-</style>
-`
-
-// svg draws the chart. The note is a comment in the file.
-func (c Chart) svg(note string) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">`+"\n",
-		width, height, width*7/5, height*7/5, html.EscapeString(c.Alt))
-	out.WriteString(note + "\n" + style)
-	fmt.Fprintf(&out, "<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", width, height)
-	for _, s := range c.Spans {
-		from, to := c.x(s.From), c.x(s.To)
-		fmt.Fprintf(&out, "<rect class=\"span\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", from, top, to-from, height-top-bottom)
-		text(&out, "", "start", to+4, top+13, s.Name)
+func (c Chart) draw() *sheet {
+	s := newSheet(c.Title, c.Assume, c.Alt)
+	p := plot{sheet: s, x: c.X.Scale, y: c.Y.Scale, left: 40, top: s.height + 24, right: width - 14, bottom: s.height + 236}
+	for _, t := range c.Y.Ticks {
+		p.left = max(p.left, textWidth(tick, t.Name)+13)
 	}
-	text(&out, "title", "start", 12, 22, c.Title)
-	text(&out, "", "start", 12, 43, c.Y.Label)
-	text(&out, "", "middle", (left+width-right)/2, height-10, c.X.Label)
-	c.ticks(&out)
+	s.text("", tick, "start", margin, s.height+12, c.Y.Label)
+	s.height = p.bottom + 46
+	s.text("", tick, "middle", (p.left+p.right)/2, s.height-10, c.X.Label)
+	for _, span := range c.Spans {
+		from, to := p.at(span.From, 0).x, p.at(span.To, 0).x
+		s.rect("span", "", from, p.top, to-from, p.bottom-p.top, 0)
+		if textWidth(tick, span.Name) < p.right-to {
+			s.text("", tick, "start", to+4, p.top+13, span.Name)
+		} else {
+			s.text("", tick, "end", to-4, p.top+13, span.Name)
+		}
+	}
+	p.ticks(c)
 	for _, l := range c.Lines {
-		fmt.Fprintf(&out, "<g class=\"%s\"><path d=\"", l.Role)
-		for i, p := range l.Points {
-			fmt.Fprintf(&out, "%c%.1f %.1f", "ML"[min(i, 1)], c.x(p[0]), c.y(p[1]))
+		p.curve(l)
+	}
+	for _, m := range c.Marks {
+		at := p.at(m.X, m.Y)
+		s.dot(m.Role, at.x, at.y, 4.5)
+		if m.Label == (Place{}) {
+			s.text(m.Role, name, "start", at.x+8, at.y+4.5, m.Name)
+		} else {
+			p.name(m.Role, m.Label, m.Name)
 		}
-		out.WriteString("\"/></g>\n")
 	}
-	for _, l := range c.Lines { // names above all lines
-		anchor := "start"
-		if l.Label.End {
-			anchor = "end"
+	return s
+}
+
+func (p plot) curve(l Line) {
+	points := make([]point, len(l.Points))
+	for i, v := range l.Points {
+		points[i] = p.at(v[0], v[1])
+		if l.Dots {
+			p.dot(l.Role, points[i].x, points[i].y, 3)
 		}
-		fmt.Fprintf(&out, "<g class=\"%s\">", l.Role)
-		text(&out, "name", anchor, c.x(l.Label.X), c.y(l.Label.Y), l.Name)
-		out.WriteString("</g>\n")
 	}
-	return out.String() + "</svg>\n"
+	p.line("curve", l.Role, points...)
+	p.name(l.Role, l.Label, l.Name)
 }
 
-func (c Chart) ticks(out *strings.Builder) {
-	for _, tick := range c.X.Ticks {
-		x := c.x(tick.At)
-		fmt.Fprintf(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n", x, x, top, height-bottom)
-		anchor := "middle"
-		if x > width-right-15 { // the name would not fit
-			anchor, x = "end", width-right+10
-		}
-		text(out, "", anchor, x, height-bottom+18, tick.Name)
+func (p plot) name(role Role, at Place, words string) {
+	anchor, place := "start", p.at(at.X, at.Y)
+	if at.End {
+		anchor = "end"
 	}
-	for _, tick := range c.Y.Ticks {
-		y := c.y(tick.At)
-		fmt.Fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>\n", left, width-right, y, y)
-		text(out, "", "end", left-7, y+4.5, tick.Name)
-	}
+	p.text(role, name, anchor, place.x, place.y, words)
 }
 
-func text(out *strings.Builder, class, anchor string, x, y float64, s string) {
-	if class != "" {
-		class = fmt.Sprintf(" class=%q", class)
+func (p plot) ticks(c Chart) {
+	for _, t := range c.X.Ticks {
+		x := p.at(t.At, 0).x
+		p.grid(x, p.top, x, p.bottom)
+		p.text("", tick, "middle", min(x, width-4-textWidth(tick, t.Name)/2), p.bottom+18, t.Name)
 	}
-	fmt.Fprintf(out, "<text%s x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", class, x, y, anchor, html.EscapeString(s))
-	if class != " class=\"name\"" {
-		out.WriteString("\n")
+	for _, t := range c.Y.Ticks {
+		y := p.at(0, t.At).y
+		p.grid(p.left, y, p.right, y)
+		p.text("", tick, "end", p.left-7, y+4.5, t.Name)
 	}
 }
 
-// x and y map values to the paper. What lies outside the axes is drawn at
-// their edge.
-func (c Chart) x(v float64) float64 {
-	return left + inside(c.X.Scale(v))*(width-left-right)
-}
-
-func (c Chart) y(v float64) float64 {
-	return height - bottom - inside(c.Y.Scale(v))*(height-top-bottom)
+// at maps values to the paper. What lies outside the axes is drawn at their edge.
+func (p plot) at(x, y float64) point {
+	return point{p.left + inside(p.x(x))*(p.right-p.left), p.bottom - inside(p.y(y))*(p.bottom-p.top)}
 }
 
 func inside(v float64) float64 { return min(max(v, 0), 1) }

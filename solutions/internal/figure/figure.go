@@ -1,17 +1,28 @@
-// Package figure draws the figures of the answer pages and keeps their numbers
-// current. A figure is a test tagged solutions whose name starts with
-// TestFigure: it runs a simulation, and hands rows and a chart to [Current].
+// Package figure draws the figures of the answer pages and keeps them current.
+// A figure is a test tagged solutions whose name starts with TestFigure. Where
+// there are numbers, it runs a simulation and hands rows and a [Chart] to
+// [Current]; where there are none, it hands a diagram to [Drawn]:
 //
-// The drawing is plain SVG for lines over two axes, which is all that the pages
-// need: a picture of 400 by 320 units that can be read at the width of a phone,
-// names beside the lines in place of a legend, and colours by role, the same in
-// every figure. They follow Okabe and Ito (Color Universal Design, 2008), so that readers
-// without full colour vision tell them apart; dashes differ too. A reader's dark mode
-// turns the picture dark.
+//   - [Lanes]: who sends what to whom, and who holds what meanwhile
+//   - [States]: the life of one thing
+//   - [Boxes]: services and the calls between them
+//   - [Queues]: jobs that wait in front of workers
+//   - [Pages]: entries of an index, and the rows that they lead to
+//   - [Waterfall]: calls on an axis of time
+//
+// The drawing is plain SVG, 400 units wide, that can be read at the width of a
+// phone. The title is the finding, and the assumptions stand below it. Names
+// stand beside what they name, in place of a legend. Colours go by [Role], the
+// same in every figure. They follow Okabe and Ito (Color Universal Design,
+// 2008), so that readers without full colour vision tell them apart; what helps
+// halfway is dashed too. A reader's dark mode turns the picture dark.
+//
+// Places are computed from the texts, whose widths are those of a wide font
+// (DejaVu Sans). A text that leaves the paper, overlaps another or runs over the
+// edge of a box is an error: say it shorter, or place it elsewhere.
 package figure
 
 import (
-	"crypto/sha256"
 	"encoding/csv"
 	"flag"
 	"fmt"
@@ -23,42 +34,62 @@ import (
 
 var update = flag.Bool("update", false, "write docs/figures")
 
+// A Drawing is a [Chart] or one of the diagrams.
+type Drawing interface {
+	draw() *sheet
+}
+
 // Current checks that docs/figures/<name>.csv holds these rows, the first of
-// them a header, and that <name>.svg was drawn from them. With -update it
-// writes both. It is called from a package two folders below the root.
-func Current(t testing.TB, name string, rows [][]string, c Chart) {
+// them a header, and that <name>.svg is what is drawn. With -update it writes
+// both. It is called from a package two folders below the root.
+func Current(t testing.TB, name string, rows [][]string, d Drawing) {
 	t.Helper()
-	if err := current(filepath.Join("..", "..", "docs", "figures"), name, rows, c, *update); err != nil {
+	var table strings.Builder
+	err := csv.NewWriter(&table).WriteAll(rows)
+	if err == nil {
+		err = keep(folder(name+".csv"), table.String(), *update)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	Drawn(t, name, d)
+}
+
+// Drawn checks that docs/figures/<name>.svg is what is drawn. With -update it
+// writes the file, even if a text is in the way of another, so that you can see it.
+func Drawn(t testing.TB, name string, d Drawing) {
+	t.Helper()
+	if err := drawn(folder(name+".svg"), d, *update); err != nil {
 		t.Error(err)
 	}
 }
 
-func current(dir, name string, rows [][]string, c Chart, write bool) error {
-	var table strings.Builder
-	if err := csv.NewWriter(&table).WriteAll(rows); err != nil {
+func folder(name string) string {
+	return filepath.Join("..", "..", "docs", "figures", name)
+}
+
+func drawn(path string, d Drawing, write bool) error {
+	s := d.draw()
+	if err := keep(path, s.svg(), write); err != nil {
 		return err
 	}
-	sum := fmt.Sprintf("<!-- drawn from %s.csv, sha256 %x -->", name, sha256.Sum256([]byte(table.String())))
-	numbers, picture := filepath.Join(dir, name+".csv"), filepath.Join(dir, name+".svg")
+	if faults := s.faults(); len(faults) > 0 {
+		return fmt.Errorf("%s cannot stay as it is drawn: %s", filepath.Base(path), strings.Join(faults, "; "))
+	}
+	return nil
+}
+
+// keep checks that a file holds the text, or writes it.
+func keep(path, want string, write bool) error {
 	if write {
-		if err := os.WriteFile(numbers, []byte(table.String()), 0o644); err != nil {
-			return err
-		}
-		return os.WriteFile(picture, []byte(c.svg(sum)), 0o644)
+		return os.WriteFile(path, []byte(want), 0o644)
 	}
-	got, err := os.ReadFile(numbers)
+	have, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("the numbers of a figure are missing (make figures writes them): %w", err)
+		return fmt.Errorf("a part of a figure is missing (make figures writes it): %w", err)
 	}
-	if line, have, want := difference(string(got), table.String()); line > 0 {
-		return fmt.Errorf("docs/figures/%s.csv is not current (make figures writes it): line %d is %q, and the simulation gives %q", name, line, have, want)
-	}
-	drawn, err := os.ReadFile(picture)
-	if err != nil {
-		return fmt.Errorf("a figure is missing (make figures draws it): %w", err)
-	}
-	if !strings.Contains(string(drawn), sum) {
-		return fmt.Errorf("docs/figures/%s.svg was drawn from other numbers than %s.csv holds: make figures draws it again", name, name)
+	if line, have, want := difference(string(have), want); line > 0 {
+		return fmt.Errorf("%s is not current (make figures writes it): line %d is %q, and now it would be %q", filepath.Base(path), line, have, want)
 	}
 	return nil
 }
