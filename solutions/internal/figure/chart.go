@@ -37,7 +37,7 @@ type Tick struct {
 
 // A Line is one of the things compared.
 type Line struct {
-	Name   string
+	Name   string // none for a second piece of a line
 	Role   Role
 	Points [][2]float64
 	Label  Place
@@ -156,7 +156,9 @@ func (p plot) curve(l Line) {
 		}
 	}
 	p.line("curve", l.Role, points...)
-	p.name(l.Role, l.Label, l.Name)
+	if l.Name != "" {
+		p.name(l.Role, l.Label, l.Name)
+	}
 }
 
 func (p plot) name(role Role, at Place, words string) {

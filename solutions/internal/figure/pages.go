@@ -52,7 +52,7 @@ func (l Lookup) draw(s *sheet) {
 	s.text("", tick, "start", margin, s.height+20, l.Index)
 	s.text("", tick, "end", width-margin, s.height+20, l.Table)
 	top := s.height + 28
-	read := map[[2]int]bool{}
+	var read []area // drawn above the pale ones
 	inner := max(float64(len(l.Entries))*high, float64(l.Pages)*between-between+high)
 	page := func(i int) float64 { // the pages are spread along the entries
 		return top + (float64(i)-0.5)*inner/float64(l.Pages)
@@ -61,27 +61,27 @@ func (l Lookup) draw(s *sheet) {
 		y := top + inner/2 + high*(float64(i)-float64(len(l.Entries))/2)
 		s.box("pale", margin, y, wide, high, 0)
 		if e.Read {
-			s.rect("slot", l.Role, margin, y, wide, high, 0)
+			read = append(read, area{left: margin, top: y, right: margin + wide, bottom: y + high})
 		}
 		s.text("", cell, "start", margin+7, y+high/2+4.5, e.Key)
 		if e.Page == 0 {
 			continue
 		}
-		if e.Page > l.Pages || e.Row < 1 || e.Row > rows {
+		if e.Page < 0 || e.Page > l.Pages || e.Row < 1 || e.Row > rows {
 			s.fail("entry %q leads to row %d of page %d, and there are %d pages of %d rows", e.Key, e.Row, e.Page, l.Pages, rows)
 			return
 		}
-		read[[2]int{e.Page, e.Row}] = true
+		x := table + float64(e.Row-1)*wideRow
+		read = append(read, area{left: x, top: page(e.Page) - high/2 + 2, right: x + wideRow, bottom: page(e.Page) + high/2 - 2})
 		s.arrow(l.Role, point{margin + wide, y + high/2}, point{table - 3, page(e.Page)})
 	}
 	for p := 1; p <= l.Pages; p++ {
 		for r := 1; r <= rows; r++ {
-			class, role := "slot pale", Role("")
-			if read[[2]int{p, r}] {
-				class, role = "slot", l.Role
-			}
-			s.rect(class, role, table+float64(r-1)*wideRow, page(p)-high/2+2, wideRow, high-4, 0)
+			s.rect("slot pale", "", table+float64(r-1)*wideRow, page(p)-high/2+2, wideRow, high-4, 0)
 		}
+	}
+	for _, r := range read {
+		s.rect("slot", l.Role, r.left, r.top, r.right-r.left, r.bottom-r.top, 0)
 	}
 	lines := wrap(label, l.Words, width-2*margin)
 	s.height = top + inner + 6 + pitch*float64(len(lines))
