@@ -36,7 +36,7 @@ var designs = []struct {
 }{
 	{"no protection", figure.Wrong, func(next http.Handler) http.Handler { return next }},
 	{"fixed limit, too high", figure.Halfway, fixedLimit},
-	{"reference", figure.Right, reference},
+	{"adaptive limit", figure.Right, reference},
 }
 
 func reference(next http.Handler) http.Handler {
@@ -91,10 +91,11 @@ func shop(front func(http.Handler) http.Handler) loadgen.Send {
 	})
 }
 
-// 20 s at each load, of which the last 10 count.
+// 20 s at each load, of which the last 10 count. None is at the capacity itself: there a queue grows without a limit too, but
+// not in 20 s.
 func TestFigureLoad(t *testing.T) {
-	loads := []float64{0.5, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10}
-	rows := [][]string{{"offered_load_of_capacity", "no_protection_good_per_s", "fixed_limit_good_per_s", "reference_good_per_s"}}
+	loads := []float64{0.5, 0.8, 0.9, 1.1, 1.2, 1.5, 2, 3, 5, 10}
+	rows := [][]string{{"offered_load_of_capacity", "no_protection_good_per_s", "fixed_limit_good_per_s", "adaptive_limit_good_per_s"}}
 	points := make([][][2]float64, len(designs))
 	for _, load := range loads {
 		row := []string{fmt.Sprint(load)}
@@ -109,26 +110,32 @@ func TestFigureLoad(t *testing.T) {
 		t.Log(row)
 		rows = append(rows, row)
 	}
-	labels := []figure.Place{{X: 1.5, Y: 8}, {X: 2.1, Y: 76}, {X: 2.4, Y: 108}}
+	labels := []figure.Place{{X: 1.2, Y: 6}, {X: 2.1, Y: 74}, {X: 3, Y: 106}}
+	var offered [][2]float64
+	for load := 0.5; load < 1.26; load += 0.05 {
+		offered = append(offered, [2]float64{load, load * capacity})
+	}
 	figure.Current(t, "loadshed-load", rows, figure.Chart{
-		Title: "Ten times the load, and still at work",
-		Alt:   "Goodput by offered load. All three follow the load up to the capacity. Beyond it, without protection goodput falls to nothing, with a fixed limit that is too high it falls to a third at ten times the load, and with the reference it stays at the capacity.",
-		X: figure.Axis{Label: "offered load, in times of the capacity", Scale: figure.Log(0.5, 10), Ticks: []figure.Tick{
+		Title:  "Full goodput at ten times the capacity",
+		Assume: "Arrivals and work are random; capacity is 100 a second on average. Runs of 20 s, of which the last 10 s count.",
+		Alt: "Goodput by offered load. All three servers keep up below the capacity. Beyond it, goodput without protection falls to nothing. With a fixed " +
+			"limit that is too high it falls to a third at ten times the capacity. With a limit that adapts to latency it stays at the capacity.",
+		X: figure.Axis{Label: "offered load, × capacity", Scale: figure.Log(0.5, 10), Ticks: []figure.Tick{
 			{At: 0.5, Name: "0.5"}, {At: 1, Name: "1"}, {At: 2, Name: "2"}, {At: 5, Name: "5"}, {At: 10, Name: "10"},
 		}},
-		Y:     figure.Axis{Label: "answers within 1 s, a second", Scale: figure.Linear(0, 125), Ticks: figure.Even(0, 125, 25, "%g")},
-		Lines: lines(points, labels),
+		Y:     figure.Axis{Label: "answers within 1 s, per second", Scale: figure.Linear(0, 125), Ticks: figure.Even(0, 125, 25, "%g")},
+		Lines: append(lines(points, labels, true), figure.Line{Name: "offered", Role: figure.Offered, Points: offered, Label: figure.Place{X: 1.13, Y: 116, End: true}}),
 	})
 }
 
 // A spike of 4 s, from clients who give up after 2 s and make three attempts.
-// Answers are counted by attempt, in the two seconds in which it began.
+// An answer counts if it comes within a second of its attempt, and in the two seconds in which it comes.
 func TestFigureSpike(t *testing.T) {
 	const before, spike, after = 10 * time.Second, 4 * time.Second, 46 * time.Second
 	pattern := loadgen.Spike(0.6*capacity, 4*capacity, before, spike, after)
 	const bin = 2 * time.Second
 	bins := int(pattern.Length() / bin)
-	rows := [][]string{{"from_s", "no_protection_good_per_s", "fixed_limit_good_per_s", "reference_good_per_s"}}
+	rows := [][]string{{"from_s", "no_protection_good_per_s", "fixed_limit_good_per_s", "adaptive_limit_good_per_s"}}
 	good := make([][]atomic.Int64, len(designs))
 	points := make([][][2]float64, len(designs))
 	for i, d := range designs {
@@ -138,8 +145,8 @@ func TestFigureSpike(t *testing.T) {
 			counted := func(ctx context.Context, n int) error {
 				at := time.Since(begun)
 				err := ask(ctx, n)
-				if err == nil && time.Since(begun)-at <= objective {
-					good[i][at/bin].Add(1)
+				if now := time.Since(begun); err == nil && now-at <= objective {
+					good[i][now/bin].Add(1)
 				}
 				return err
 			}
@@ -160,21 +167,30 @@ func TestFigureSpike(t *testing.T) {
 	for _, row := range rows {
 		t.Log(row)
 	}
-	labels := []figure.Place{{X: 22, Y: 6}, {X: 18, Y: 27}, {X: 18, Y: 113}}
+	labels := []figure.Place{{X: 22, Y: 5}, {X: 25.5, Y: 36}, {X: 17, Y: 110}}
+	offered := [][][2]float64{ // the spike leaves the picture
+		{{0, 60}, {10, 60}, {10, 400}}, {{14, 400}, {14, 60}, {60, 60}},
+	}
 	figure.Current(t, "loadshed-spike", rows, figure.Chart{
-		Title: "A spike of 4 s, and what is left of it",
-		Alt:   "Goodput over a minute with a spike of four seconds. Without protection it falls to nothing and never comes back. With a fixed limit that is too high it falls and comes back. With the reference it stays at the capacity until the retries are over.",
-		X:     figure.Axis{Label: "seconds", Scale: figure.Linear(0, 60), Ticks: figure.Even(0, 60, 10, "%g")},
-		Y:     figure.Axis{Label: "answers within 1 s of their attempt, a second", Scale: figure.Linear(0, 140), Ticks: figure.Even(0, 125, 25, "%g")},
-		Lines: lines(points, labels),
-		Spans: []figure.Span{{Name: "spike", From: before.Seconds(), To: (before + spike).Seconds()}},
+		Title:  "The spike ends; without protection, the outage does not",
+		Assume: "Capacity is 100 a second on average; work is random. Three attempts of 2 s each; counted when answered.",
+		Alt: "Goodput over a minute with a spike of four seconds, from 60 requests a second to 400 and back. Without protection it falls to nothing and never " +
+			"recovers. With a fixed limit that is too high it drops and recovers. With a limit that adapts to latency it stays at the capacity until the retries are done.",
+		X: figure.Axis{Label: "seconds", Scale: figure.Linear(0, 60), Ticks: figure.Even(0, 60, 10, "%g")},
+		Y: figure.Axis{Label: "answers within 1 s of their attempt, per second", Scale: figure.Linear(0, 140), Ticks: figure.Even(0, 125, 25, "%g")},
+		Lines: append([]figure.Line{
+			{Role: figure.Offered, Points: offered[0]},
+			{Name: "offered: 60", Role: figure.Offered, Points: offered[1], Label: figure.Place{X: 59, Y: 75, End: true}},
+		}, lines(points, labels, false)...),
+		Spans: []figure.Span{{Name: "spike: 400 requests a second", From: before.Seconds(), To: (before + spike).Seconds()}},
 	})
 }
 
-func lines(points [][][2]float64, labels []figure.Place) []figure.Line {
+// lines has the dashed line last: it may lie on another.
+func lines(points [][][2]float64, labels []figure.Place, dots bool) []figure.Line {
 	var all []figure.Line
-	for i, d := range designs {
-		all = append(all, figure.Line{Name: d.name, Role: d.role, Points: points[i], Label: labels[i]})
+	for _, i := range []int{0, 2, 1} {
+		all = append(all, figure.Line{Name: designs[i].name, Role: designs[i].role, Points: points[i], Label: labels[i], Dots: dots})
 	}
 	return all
 }
