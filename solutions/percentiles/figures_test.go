@@ -51,18 +51,31 @@ func TestFigureStall(t *testing.T) {
 	}
 	t.Logf("values: from the send %d, corrected %d, from when due %d", sent.Count(), corrected.Count(), due.Count())
 	figure.Current(t, "percentiles-stall", rows, figure.Chart{
-		Title: "A stall of 5 s in 100 s, measured three ways",
-		Alt:   "Latency by percentile. Measured from the send, p99 is below 2 ms; measured from when the request was due, p99 is 4 s.",
+		Title:  "Timed from the send, the stall disappears",
+		Assume: "100 requests a second for 100 s, about 1 ms each. The server stalls for 5 s.",
+		Alt: "Latency by percentile. Measured from the send, p99 is below 2 ms, and only the maximum shows the stall. Corrected afterwards, p95 is 11 ms. " +
+			"Measured from when the request was due, p95 is 518 ms and p99 is 4 s.",
 		X: figure.Axis{Label: "percentile", Scale: figure.Nines(4), Ticks: []figure.Tick{
 			{At: 0, Name: "p0"}, {At: 0.9, Name: "p90"}, {At: 0.99, Name: "p99"}, {At: 0.999, Name: "p99.9"}, {At: 0.9999, Name: "p99.99"},
 		}},
-		Y: figure.Axis{Label: "latency; 100 requests a second, 1 ms each", Scale: figure.Log(0.5, 30_000), Ticks: []figure.Tick{
+		Y: figure.Axis{Label: "latency", Scale: figure.Log(0.5, 30_000), Ticks: []figure.Tick{
 			{At: 1, Name: "1 ms"}, {At: 10, Name: "10 ms"}, {At: 100, Name: "100 ms"}, {At: 1000, Name: "1 s"}, {At: 10_000, Name: "10 s"},
 		}},
 		Lines: []figure.Line{
-			{Name: "from the send", Role: figure.Wrong, Points: spectrum(sent), Label: figure.Place{X: 0.9997, Y: 3, End: true}},
+			{Name: "from the send", Role: figure.Wrong, Points: spectrum(sent), Label: figure.Place{X: 0.9985, Y: 0.75, End: true}},
 			{Name: "from when it was due", Role: figure.Right, Points: spectrum(due), Label: figure.Place{X: 0.9998, Y: 8500, End: true}},
-			{Name: "from the send, corrected", Role: figure.Halfway, Points: spectrum(corrected), Label: figure.Place{X: 0.9998, Y: 700, End: true}},
+			{Name: "from the send, corrected", Role: figure.Halfway, Points: spectrum(corrected), Label: figure.Place{X: 0.9998, Y: 400, End: true}},
+		},
+		Marks: []figure.Mark{
+			{
+				X: 0.95, Y: milliseconds(due, 0.95), Name: fmt.Sprintf("p95: %.0f ms", milliseconds(due, 0.95)), Role: figure.Right,
+				Label: figure.Place{X: 0.938, Y: 470, End: true},
+			},
+			{X: 0.95, Y: milliseconds(corrected, 0.95), Name: fmt.Sprintf("p95: %.0f ms", milliseconds(corrected, 0.95)), Role: figure.Halfway},
+			{
+				X: 1 - 1/float64(sent.Count()), Y: 50, Name: "the one request that saw it", Role: figure.Wrong,
+				Label: figure.Place{X: 0.99985, Y: 42, End: true},
+			},
 		},
 	})
 }
@@ -91,13 +104,19 @@ func TestFigureFanOut(t *testing.T) {
 	t.Logf("a page of 100 calls meets a p99 in %.1f %%, a p99.9 in %.1f %% of all cases",
 		100*percentiles.SlowChance(0.99, 100), 100*percentiles.SlowChance(0.999, 100))
 	figure.Current(t, "percentiles-fanout", rows, figure.Chart{
-		Title: "How many pages meet a slow call",
-		Alt:   "Share of pages with a slow call by calls of the page: with the p99, 63 percent of pages of 100 calls.",
-		X:     figure.Axis{Label: "calls that the page makes", Scale: figure.Linear(0, 200), Ticks: figure.Even(0, 200, 50, "%g")},
-		Y:     figure.Axis{Label: "share of pages with at least one call beyond the percentile", Scale: figure.Linear(0, 100), Ticks: figure.Even(0, 100, 25, "%g %%")},
+		Title:  "At 69 calls a page, the p99 hits every other page",
+		Assume: "Each call is slow by chance, independently of the others.",
+		Alt: "Share of pages with at least one slow call, by number of calls. Slower than the p99: half of the pages at 69 calls, 63 percent at 100. " +
+			"Slower than the p99.9: 9.5 percent at 100 calls.",
+		X: figure.Axis{Label: "calls per page", Scale: figure.Linear(0, 200), Ticks: figure.Even(0, 200, 50, "%g")},
+		Y: figure.Axis{Label: "pages with at least one call that slow", Scale: figure.Linear(0, 100), Ticks: figure.Even(0, 100, 25, "%g %%")},
 		Lines: []figure.Line{
-			{Name: "p99: 63 % at 100 calls", Role: figure.Wrong, Points: slowPages(0.99), Label: figure.Place{X: 104, Y: 58}},
-			{Name: "p99.9: 10 % at 100 calls", Role: figure.Right, Points: slowPages(0.999), Label: figure.Place{X: 200, Y: 23, End: true}},
+			{Name: "slower than the p99", Role: figure.Wrong, Points: slowPages(0.99), Label: figure.Place{X: 122, Y: 80, End: true}},
+			{Name: "slower than the p99.9", Role: figure.Right, Points: slowPages(0.999), Label: figure.Place{X: 196, Y: 22, End: true}},
+		},
+		Marks: []figure.Mark{
+			slowMark(0.99, 69, "69 calls: %.0f %%", figure.Wrong), slowMark(0.99, 100, "100 calls: %.0f %%", figure.Wrong),
+			slowMark(0.999, 100, "100 calls: %.1f %%", figure.Right),
 		},
 	})
 }
@@ -110,6 +129,12 @@ func spectrum(h *percentiles.Histogram) [][2]float64 {
 		points = append(points, [2]float64{q, milliseconds(h, q)})
 	}
 	return points
+}
+
+// slowMark marks the share of pages of so many calls.
+func slowMark(q float64, calls int, format string, role figure.Role) figure.Mark {
+	x, y := float64(calls), 100*percentiles.SlowChance(q, calls)
+	return figure.Mark{X: x, Y: y, Name: fmt.Sprintf(format, y), Role: role, Label: figure.Place{X: x + 4, Y: y - 6}}
 }
 
 // slowPages is the share of pages, in percent, by calls of the page.
