@@ -38,13 +38,19 @@ func TestFigureDepth(t *testing.T) {
 		t.Logf("page %5d: offset %6d, keyset %6d", n, skipped, found)
 	}
 	figure.Current(t, "pagination-depth", rows, figure.Chart{
-		Title: "What page N costs",
-		Alt:   "Work by page number, both on logarithmic axes. With OFFSET it grows with the page number, to 100,000 steps at page 10,000; with a cursor it stays near 100.",
-		X:     figure.Axis{Label: "page, of two items", Scale: figure.Log(1, deepest), Ticks: figure.Tens(1, deepest)},
-		Y:     figure.Axis{Label: "work of the database, in steps", Scale: figure.Log(10, 110_000), Ticks: figure.Tens(10, 100_000)},
+		Title:  "OFFSET pays for every page that it skips",
+		Assume: "20,000 items, two a page. Each keyset request also looks for a previous and a next page.",
+		Alt: "Work by page number, both on logarithmic axes. With OFFSET it grows with the page number, to 100,000 instructions at page 10,000; " +
+			"with a cursor it stays near 100.",
+		X: figure.Axis{Label: "page number", Scale: figure.Log(1, deepest), Ticks: figure.Tens(1, deepest)},
+		Y: figure.Axis{Label: "instructions of SQLite's virtual machine", Scale: figure.Log(10, 200_000), Ticks: figure.Tens(10, 100_000)},
 		Lines: []figure.Line{
-			{Name: "OFFSET", Role: figure.Wrong, Points: offset, Label: figure.Place{X: 900, Y: 14_000, End: true}},
-			{Name: "keyset, both links checked", Role: figure.Right, Points: keyset, Label: figure.Place{X: 9000, Y: 50, End: true}},
+			{Name: "OFFSET", Role: figure.Wrong, Points: offset, Dots: true, Label: figure.Place{X: 800, Y: 14_000, End: true}},
+			{Name: "keyset", Role: figure.Right, Points: keyset, Dots: true, Label: figure.Place{X: 100, Y: 55, End: true}},
+		},
+		Marks: []figure.Mark{
+			{X: deepest, Y: offset[len(offset)-1][1], Name: fmt.Sprintf("%.0f,000", offset[len(offset)-1][1]/1000), Role: figure.Wrong, Label: figure.Place{X: 5500, Y: 110_000, End: true}},
+			{X: deepest, Y: keyset[len(keyset)-1][1], Name: fmt.Sprintf("%.0f: no next page", keyset[len(keyset)-1][1]), Role: figure.Right, Label: figure.Place{X: deepest, Y: 36, End: true}},
 		},
 	})
 }
