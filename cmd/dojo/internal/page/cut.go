@@ -41,7 +41,8 @@ func (p Page) WithExcerpts(code map[string]string) string {
 }
 
 // Cut finds the excerpts in a file, by their names. They lose the indentation
-// that their lines have in common, and tabs become four spaces.
+// that their lines have in common and empty lines at their ends, and tabs become
+// four spaces.
 func Cut(file string) (map[string]string, error) {
 	all := map[string]string{}
 	name := ""
@@ -81,5 +82,5 @@ func dedent(lines []string) string {
 	for _, line := range lines {
 		out.WriteString(strings.TrimRight(line[min(max(least, 0), len(line)):], " ") + "\n")
 	}
-	return out.String()
+	return strings.Trim(out.String(), "\n") + "\n"
 }

@@ -94,8 +94,8 @@ func TestWrittenAgain(t *testing.T) {
 }
 
 func TestCut(t *testing.T) {
-	got, err := Cut("package a\n\nfunc b() {\n\t// example: one\n\tif x {\n\t\ty()\n\t}\n\n\t// end\n}\n\n// example: two\nfunc c() {}\n// end\n")
-	if want := map[string]string{"one": "if x {\n    y()\n}\n\n", "two": "func c() {}\n"}; err != nil || !cmp.Equal(got, want) {
+	got, err := Cut("package a\n\nfunc b() {\n\t// example: one\n\tif x {\n\t\ty()\n\t}\n\n\t// end\n}\n\n// example: two\n\nfunc c() {}\n\n// end\n")
+	if want := map[string]string{"one": "if x {\n    y()\n}\n", "two": "func c() {}\n"}; err != nil || !cmp.Equal(got, want) {
 		t.Errorf("cut %v, %v:\n%s", got, err, cmp.Diff(want, got))
 	}
 	for text, want := range map[string]string{
