@@ -163,7 +163,7 @@ func (r run) covered(t *step.T) {
 	case strings.Contains(r.plan.Text, "MULTI-INDEX OR"):
 		why = "an OR of two indexes fetches each row that one of them finds"
 	case i >= 0:
-		why = r.plan.Accesses[i].Index + " does not have all that is needed"
+		why = "an index does not have all that is needed: " + r.plan.Accesses[i].Index
 	case slices.ContainsFunc(r.plan.Accesses, func(a sqlprobe.Access) bool { return a.Covering }):
 		why = "some of its rows come from no covering index"
 	}
@@ -258,7 +258,8 @@ func (s *shop) writesAtMost(t *step.T, most int) {
 		for _, name := range s.names() {
 			if n := written[name]; n > 0 {
 				sum += n
-				part += fmt.Sprintf("\n    %5d  %s", n, name)
+				columns, _ := parts(s.indexes[name].statement)
+				part += fmt.Sprintf("\n    %5d  (%s) in %s", n, strings.Join(strings.Fields(columns), " "), name)
 			}
 		}
 		if part != "" {
