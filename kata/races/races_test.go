@@ -218,11 +218,11 @@ func TestTransfer(t *testing.T) {
 		step.Expect(t, maps.Equal(left, balances{"ann": 7, "ben": 8, "cem": 0}) || maps.Equal(left, balances{"ann": 11, "ben": 4, "cem": 0}),
 			"The journal panicked for ann → ben 4, which should have moved or not. Ann had 10, ben 5, and ben gave 1 back. Balances: %v", left)
 	})
-	var chain []transfer
+	slow, chain := transfer{"ann", "ben", 1}, []transfer(nil)
 	for i := range 40 {
 		chain = append(chain, transfer{fmt.Sprint(i), fmt.Sprint(i + 1), 1})
 	}
-	slow := transfer{"ann", "ben", 1}
+	whileSlow(t, slow, nil, transfer{"fay", "gus", 1})
 	whileSlow(t, slow, nil, chain...)
 	for _, waits := range []transfer{{"ben", "cem", 1}, {"cem", "ann", 1}, {"ann", "ann", 1}} {
 		ask := func(b *races.Bank) { _ = b.Transfer(waits.from, waits.to, 1) }
