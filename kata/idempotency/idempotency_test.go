@@ -310,7 +310,7 @@ func TestKeysAreTheClientsOwn(t *testing.T) {
 func TestUnknownOutcome(t *testing.T) {
 	q := payment("k1")
 	for _, end := range []string{"answers", nothing, "panics"} {
-		for _, wakes := range []time.Duration{5 * time.Second, time.Minute} { // while the retry runs, and after it
+		for _, wakes := range []time.Duration{time.Minute, 5 * time.Second} { // after the retry, and while it runs
 			serve(t, func(s *server) { s.comesBackLate(usual, lease, wakes, end) })
 		}
 	}
