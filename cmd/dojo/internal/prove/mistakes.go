@@ -185,7 +185,7 @@ func (p *proof) uncaught(m workbook.Mistake, last testrun.Result) []Finding {
 		return []Finding{found(p.kata, m.Path, "%s goes red first, want %s", last.Step, m.CaughtBy).with(testrun.Explain(p.kata, last))}
 	case p.Options.Thorough && strings.Contains(last.Output, "WARNING: DATA RACE"):
 		return nil // the detector may see it before its other symptom shows, which the plain proof looks for
-	case !strings.Contains(last.Output, m.Symptom):
+	case !m.Shows(last.Output):
 		return []Finding{found(p.kata, m.Path, "the failure does not say %q", m.Symptom).with(testrun.Explain(p.kata, last))}
 	}
 	return nil
@@ -200,12 +200,12 @@ func (p *proof) checkSymptoms(stub []testrun.Result, tried []suspect) []Finding 
 			continue // it did not run, which was found already
 		}
 		for _, r := range stub {
-			if r.Step == m.CaughtBy && strings.Contains(r.Output, m.Symptom) {
+			if r.Step == m.CaughtBy && m.Shows(r.Output) {
 				findings = append(findings, found(p.kata, m.Path, "the stub's failure says %q too, so it tells nothing", m.Symptom))
 			}
 		}
 		for j, other := range tried {
-			if i != j && other.CaughtBy == m.CaughtBy && strings.Contains(other.failure, m.Symptom) {
+			if i != j && other.CaughtBy == m.CaughtBy && m.Shows(other.failure) {
 				findings = append(findings, found(p.kata, m.Path,
 					"the failure of %s says %q too, so it does not tell them apart", other.Slug, m.Symptom))
 			}

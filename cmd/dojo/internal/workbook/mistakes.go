@@ -159,14 +159,18 @@ func (m Mistake) Preface() string {
 // Likely returns the mistakes that fail as a step did: those that it catches, and
 // whose symptom is in what it said.
 func Likely(mistakes []Mistake, step, output string) []Mistake {
-	output = oneSpace(output)
 	var likely []Mistake
 	for _, m := range mistakes {
-		if m.CaughtBy == step && strings.Contains(output, oneSpace(m.Symptom)) {
+		if m.CaughtBy == step && m.Shows(output) {
 			likely = append(likely, m)
 		}
 	}
 	return likely
+}
+
+// Shows reports whether a failure has the mistake's symptom.
+func (m Mistake) Shows(output string) bool {
+	return strings.Contains(oneSpace(output), oneSpace(m.Symptom))
 }
 
 // oneSpace makes all white space alike: a table's columns are as wide as what
