@@ -30,14 +30,24 @@ func (p Page) Excerpts() []Excerpt {
 
 // WithExcerpts returns the page with the code that the files have today.
 func (p Page) WithExcerpts(code map[string]string) string {
-	return excerpt.ReplaceAllStringFunc(p.Text, func(old string) string {
-		m := excerpt.FindStringSubmatch(old)
-		today, ok := code[m[1]]
-		if !ok {
-			return old
+	return replaceGroup(excerpt, p.Text, func(m []string) string {
+		if today, ok := code[m[1]]; ok {
+			return today
 		}
-		return strings.Replace(old, "\n"+m[2]+"```", "\n"+today+"```", 1)
+		return m[2]
 	})
+}
+
+// replaceGroup replaces what a pattern's second group matched.
+func replaceGroup(pattern *regexp.Regexp, text string, with func(m []string) string) string {
+	var out strings.Builder
+	last := 0
+	for _, at := range pattern.FindAllStringSubmatchIndex(text, -1) {
+		out.WriteString(text[last:at[4]])
+		out.WriteString(with([]string{text[at[0]:at[1]], text[at[2]:at[3]], text[at[4]:at[5]]}))
+		last = at[5]
+	}
+	return out.String() + text[last:]
 }
 
 // Cut finds the excerpts in a file, by their names. They lose the indentation

@@ -33,16 +33,18 @@ func (p Page) WithLogs(logs map[string][]string) string {
 	for _, l := range p.Logged() {
 		taken[l.Test]++
 	}
-	return logged.ReplaceAllStringFunc(p.Text, func(old string) string {
-		m := logged.FindStringSubmatch(old)
-		if len(logs[m[1]]) != 1 || taken[m[1]] != 1 {
-			return old
+	return replaceGroup(logged, p.Text, func(m []string) string {
+		today := logs[m[1]]
+		if len(today) != 1 || taken[m[1]] != 1 {
+			return m[2]
 		}
-		// Alone on its lines, where it was: a fence keeps its line.
-		if bare := Bare(m[2]); bare != "" {
-			return strings.Replace(old, bare, logs[m[1]][0], 1)
+		if head, _, fenced := strings.Cut(strings.TrimLeft(m[2], "\n"), "\n"); fenced && strings.HasPrefix(head, "```") {
+			return "\n" + head + "\n" + today[0] + "\n```\n"
 		}
-		return "<!-- from: " + m[1] + " -->\n" + logs[m[1]][0] + "\n<!-- /from -->"
+		if strings.Contains(today[0], "\n") {
+			return "\n" + today[0] + "\n"
+		}
+		return today[0]
 	})
 }
 

@@ -93,6 +93,15 @@ func TestWrittenAgain(t *testing.T) {
 	}
 }
 
+func TestWrittenForTheFirstTime(t *testing.T) {
+	p := Parse("<!-- example: undo -->\n```go\n```\n\n<!-- from: TestSeen -->\n```http\n```\n<!-- /from -->\n<!-- from: TestTable --><!-- /from -->\nIt is <!-- from: TestN --><!-- /from -->.\n")
+	got := Parse(p.WithExcerpts(map[string]string{"undo": "x()\n"})).WithLogs(map[string][]string{"TestSeen": {"GET /\n200"}, "TestTable": {"| a |\n|---|"}, "TestN": {"7"}})
+	want := "<!-- example: undo -->\n```go\nx()\n```\n\n<!-- from: TestSeen -->\n```http\nGET /\n200\n```\n<!-- /from -->\n<!-- from: TestTable -->\n| a |\n|---|\n<!-- /from -->\nIt is <!-- from: TestN -->7<!-- /from -->.\n"
+	if got != want {
+		t.Errorf("want (-), got (+):\n%s", cmp.Diff(want, got))
+	}
+}
+
 func TestCut(t *testing.T) {
 	got, err := Cut("package a\n\nfunc b() {\n\t// example: one\n\tif x {\n\t\ty()\n\t}\n\n\t// end\n}\n\n// example: two\n\nfunc c() {}\n\n// end\n")
 	if want := map[string]string{"one": "if x {\n    y()\n}\n", "two": "func c() {}\n"}; err != nil || !cmp.Equal(got, want) {

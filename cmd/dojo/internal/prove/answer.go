@@ -306,6 +306,10 @@ func (a *answer) links() {
 	}
 }
 
+// swallowed is text behind a mark at the start of a line, where Markdown takes the
+// whole line for HTML.
+var swallowed = regexp.MustCompile(`(?m)^<!-- from: \w+ -->\S.*$`)
+
 var stepNumber = regexp.MustCompile(`(?i)\bsteps? \d`)
 
 // words finds what only a learner of the kata knows, and is no link.
@@ -317,6 +321,9 @@ func (a *answer) words() {
 	api, err := workbook.API(a.kata.ShippedStub(), stub)
 	if err != nil {
 		return
+	}
+	if line := swallowed.FindString(a.page.Text); line != "" {
+		a.find("a line begins with a mark and goes on, so Markdown leaves it as it is: move the mark into the line: %s", opening(line))
 	}
 	prose, spans := page.Prose(a.page.Text)
 	shown := strings.Join(page.Codes(a.page.Text), "\n")

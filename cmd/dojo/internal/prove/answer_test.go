@@ -52,6 +52,7 @@ func TestAnswerPage(t *testing.T) {
 		{"too much to say", "## Say this\n\nword", "## Say this\n\nword word word word word word word word word word word word", "words of Say this, without the number: 111, want 90 to 110"},
 		{"no number", "**The number:**", "**A number:**", "Say this has no line that begins with **The number:**"},
 		{"a number that no test logs", "<!-- from: TestLoss -->3 of 4<!-- /from -->", "3 of 4", "the number is not between the marks"},
+		{"a mark that swallows its line", "**A lead.** word", "**A lead.**\n<!-- from: TestLoss -->3<!-- /from --> word", "a line begins with a mark and goes on"},
 		{"no picture", "![Two services]", "[Two services]", "Say this has no picture"},
 		{"a picture without words", "![Two services]", "![]", "the picture figures/saga.svg has no words"},
 		{"an old example", "```go\nundo()\n", "```go\nredo()\n", "the example right is not what the file says: go tool dojo prove --fix writes it"},

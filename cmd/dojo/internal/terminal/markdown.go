@@ -10,7 +10,7 @@ import (
 var (
 	listItem = regexp.MustCompile(`^(\s*)([-*]|\d+\.) +(.*)$`)
 	mdLink   = regexp.MustCompile(`!?\[([^\]]*)\]\(([^)]*)\)`)
-	comment  = regexp.MustCompile(`(?s)(?m:^)<!--.*?-->\n|<!--.*?-->`)
+	comment  = regexp.MustCompile(`(?m:^)<!--(?:[^-\n]|-[^-\n])*-->\n|(?s)<!--.*?-->`)
 	summary  = regexp.MustCompile(`<details>\s*<summary>(.*?)</summary>`)
 	details  = regexp.MustCompile(`\n?</details>\n?`)
 )
@@ -39,8 +39,10 @@ func (s *Screen) Markdown(text string) []string {
 		}
 		m := listItem.FindStringSubmatch(line)
 		switch {
-		case inCode, strings.HasPrefix(line, "    ") && paragraph == nil:
-			out = append(out, s.cut("    "+strings.TrimPrefix(strings.ReplaceAll(line, "\t", "    "), "    ")))
+		case inCode:
+			out = append(out, s.cut("    "+strings.ReplaceAll(line, "\t", "    ")))
+		case strings.HasPrefix(line, "    ") && paragraph == nil:
+			out = append(out, s.cut(line))
 		case line == "":
 			flush()
 			out = append(out, "")

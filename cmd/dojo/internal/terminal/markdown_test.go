@@ -17,6 +17,8 @@ that goes on.
 - two
 
 <!-- from: TestFigure -->
+<!-- from: TestN -->Nine<!-- /from --> in ten,
+<!-- from: TestM -->or eight<!-- /from -->
 | a | b |
 |---|---|
 ` + "```go" + `
@@ -33,9 +35,10 @@ link and `+"`code`"+` that goes on.
   the screen is
 - two
 
+Nine in ten, or eight
 | a | b |
 |---|---|
-    x := 1 // a line of code …`, "\n")
+        x := 1 // a line of c…`, "\n")
 	got := strings.Join((&Screen{Width: 30}).Markdown(text), "\n")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("at 30 columns, want (-), got (+):\n%s", diff)
