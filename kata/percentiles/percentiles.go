@@ -28,7 +28,7 @@ func Quantile(values []time.Duration, q float64) (time.Duration, error) {
 	return 0, nil
 }
 
-// A Histogram counts latencies in bounded memory and tells their quantiles.
+// A Histogram counts latencies in bounded memory and reports their quantiles.
 type Histogram struct {
 	mu sync.Mutex // yours to use or to replace
 }
@@ -88,7 +88,7 @@ func (h *Histogram) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// A Window keeps the latencies of the last while.
+// A Window keeps the most recent latencies.
 type Window struct {
 	_ struct{} // the fields are yours
 }
@@ -113,7 +113,7 @@ func Pace(h *Histogram, n int, interval time.Duration, call func()) error {
 	return nil
 }
 
-// SlowChance returns how likely at least one of so many calls is slow, where a share q is fast.
+// SlowChance returns the probability that at least one of so many calls is slow, where a share q is fast.
 func SlowChance(q float64, calls int) float64 {
 	return 0
 }

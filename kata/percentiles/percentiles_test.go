@@ -64,7 +64,7 @@ func TestExactQuantile(t *testing.T) {
 	})
 }
 
-// A histogram tells each quantile with an error of at most 1 %, from 1 µs to 1 h, in bounded memory.
+// A histogram reports each quantile with an error of at most 1 %, from 1 µs to 1 h, in bounded memory.
 func TestBoundedError(t *testing.T) {
 	step.Outside(t, func(t *step.T) {
 		r := random(2)
@@ -184,7 +184,7 @@ func almostFull(t testing.TB, room uint64) func(t testing.TB) trio {
 	}
 }
 
-// Goroutines that record, read and merge at the same time lose nothing and see nothing that never was.
+// Goroutines that record, read and merge at the same time lose nothing and see no state that never existed.
 func TestConcurrentUse(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		p := few(t)
@@ -219,7 +219,7 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
-// What is no latency is refused and changes nothing, and what is out of range is clamped.
+// What is not a latency is refused and changes nothing, and what is out of range is clamped.
 func TestOddValues(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		h := of(t)
@@ -289,7 +289,7 @@ func TestOddValues(t *testing.T) {
 	}
 }
 
-// A window tells the latencies of the last minute: none of them early gone, none kept too long.
+// A window holds the latencies of the last minute: none is dropped early, none is kept too long.
 func TestWindow(t *testing.T) {
 	const span, steps = time.Minute, 6
 	step.Bubble(t, func(t *step.T) {
@@ -374,7 +374,7 @@ func ages(t *step.T, span time.Duration, steps int) {
 	}
 }
 
-// A stall counts for every request that it held up, and not only for the one that was under way.
+// A stall counts for every request that it holds up, not only for the one that was under way.
 func TestHonestMeasurement(t *testing.T) {
 	const n, interval, every = 2_000, 10 * ms, 10*ms + 7
 	const from, until = 5 * time.Second, 6 * time.Second // the server stands still
@@ -507,7 +507,7 @@ func TestFurtherBytes(t *testing.T) {
 	atOnce(t, few, []call{replace}, []call{recordLow})
 }
 
-// Bytes from strangers are refused or make a histogram that is right in itself.
+// Untrusted bytes are refused or make a consistent histogram.
 func TestFurtherHostileBytes(t *testing.T) {
 	step.Outside(t, func(t *step.T) {
 		r, fresh := random(9), func() *percentiles.Histogram { return of(t, 5*ms, ms, time.Second) }
@@ -583,7 +583,7 @@ func sound(t testing.TB, what string, h *percentiles.Histogram) {
 	}
 }
 
-// Most pages of a hundred calls meet the p99 of one.
+// Most pages of a hundred calls meet one slower than the p99.
 func TestFurtherFanOut(t *testing.T) {
 	step.Outside(t, func(t *step.T) {
 		is := func(want, q float64, calls int, why string) {
