@@ -155,8 +155,16 @@ var (
 func Plain(text string) string {
 	text = comment.ReplaceAllString(fence.ReplaceAllString(text, ""), "")
 	text = markdown.ReplaceAllString(text, "$2")
-	text = emphasis.ReplaceAllString(tag.ReplaceAllString(text, " "), "")
-	return strings.Join(strings.Fields(text), " ")
+	var out strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		if i%2 == 0 {
+			part = emphasis.ReplaceAllString(tag.ReplaceAllString(part, " "), "")
+		} else {
+			part = "`" + part + "`" // a star in it is a star
+		}
+		out.WriteString(part)
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
 }
 
 // Words counts the words that a reader sees outside code.

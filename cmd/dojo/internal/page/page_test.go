@@ -150,6 +150,16 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+func TestPlain(t *testing.T) {
+	for in, want := range map[string]string{
+		"Send `If-None-Match: *`, **not** `a<b>`.": "Send `If-None-Match: *`, not `a<b>`.",
+	} {
+		if got := Plain(in); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	for in, want := range map[string]int{
 		"One **two** [three](four) `five`.":             4,

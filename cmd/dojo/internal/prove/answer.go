@@ -308,7 +308,7 @@ func (a *answer) links() {
 
 // swallowed is text behind a mark at the start of a line, where Markdown takes the
 // whole line for HTML.
-var swallowed = regexp.MustCompile(`(?m)^<!-- from: \w+ -->\S.*$`)
+var swallowed = regexp.MustCompile(`(?m)^<!-- (?:from: \w+|/from) --> *\S.*$`)
 
 var stepNumber = regexp.MustCompile(`(?i)\bsteps? \d`)
 
