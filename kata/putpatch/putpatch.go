@@ -13,11 +13,11 @@ type Config struct {
 	// RequireCondition makes the store answer 428 to a PUT or PATCH that has neither If-Match nor If-None-Match.
 	RequireCondition bool
 
-	// Validate says why a document may not be stored, or returns nil. It is asked about every document before it is
+	// Validate says why a document may not be stored, or returns nil. It is called with every document before it is
 	// stored, after PUT and PATCH alike. A nil Validate accepts all.
 	//
-	// It is safe for concurrent use, may take long, and may be asked several times in a request. If it panics or calls
-	// runtime.Goexit, the request may end in the same way; nothing is stored, and the store goes on.
+	// It is safe for concurrent use, may take a long time, and may be called several times in a request. If it panics
+	// or calls runtime.Goexit, the request may end in the same way; nothing is stored, and the store goes on.
 	Validate func(document []byte) error
 }
 

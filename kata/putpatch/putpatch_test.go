@@ -32,10 +32,10 @@ func TestPutCreatesAndReplaces(t *testing.T) {
 		for i, document := range []string{
 			`[1, 2]`, `"plain"`, `""`, `null`, `false`, `12345678901234567890.10`, ` {} `, `{"html":"<b>&</b>", "more":"\u003cb\u003e"}`,
 		} {
-			id, why := fmt.Sprint("Value-", i), "any JSON value is a document (RFC 8259), and stays as it is spelled"
+			id, why := fmt.Sprint("Value-", i), "any JSON value is a document (RFC 8259), and is stored as it was sent"
 			c.put(id, document).expect(why, 201)
 			c.reads(id, document, why)
-			c.get(strings.ToLower(id)).expect("an id in small letters is another one", 404)
+			c.get(strings.ToLower(id)).expect("ids are case-sensitive", 404)
 		}
 		c.reads("1", second, "a PUT to another document is none to this one")
 	})
@@ -78,7 +78,7 @@ func TestValidators(t *testing.T) {
 			now.check(!old, "Expected a new ETag, since %s; got the ETag of %s", tt.why, document)
 			seen[now.tag()] = tt.document
 		}
-		c.get("none", "If-None-Match", "*").expect("where the answer is 404 anyway, no condition is looked at (RFC 9110 §13.2.1)", 404)
+		c.get("none", "If-None-Match", "*").expect("where the answer is 404 anyway, no condition is evaluated (RFC 9110 §13.2.1)", 404)
 	})
 }
 
@@ -112,7 +112,7 @@ func TestMergePatch(t *testing.T) {
 		c.makes(mergeType, "white space around a JSON value means nothing", ` {"a":1}`+"\n", ` {"b":2} `, `{"a":1,"b":2}`)
 		c.makes(mergeType, "text may be escaped in any way", `{"é":"\u00e9\ud83d\ude00"}`, `{"b":"<ü>&"}`, `{"é":"é😀","b":"<ü>&"}`)
 		for _, n := range []string{"9007199254740993", "1.0", "1E2", "-0.0", "1E400", "123456789012345678901234567890.12345"} {
-			c.makes(mergeType, "a number stays as it is spelled, at any depth", `{"n":`+n+`,"deep":[{"n":`+n+`}],"other":1}`, `{"other":`+n+`}`,
+			c.makes(mergeType, "a number keeps its spelling, at any depth", `{"n":`+n+`,"deep":[{"n":`+n+`}],"other":1}`, `{"other":`+n+`}`,
 				`{"n":`+n+`,"deep":[{"n":`+n+`}],"other":`+n+`}`)
 		}
 		c.refused(c.merge("none", `{"a":1}`), c.get("none"), 404, "PATCH changes documents and creates none")
@@ -124,10 +124,10 @@ func TestJSONPatch(t *testing.T) {
 	inBubble(t, putpatch.Config{}, func(c client) {
 		c.makes(patchType, "add replaces what is there", `{"a":1,"b":2}`, `replace /a 3; add /b 4; add /c 5`, `{"a":3,"b":4,"c":5}`)
 		c.makes(patchType, "add inserts; the end of an array is its length, and also -", `[1,2]`, `add /2 3; add /- 4; add /0 5`, `[5,1,2,3,4]`)
-		c.makes(patchType, "each sees what the one before has made", `{"t":[1,2]}`, `remove /t/0; replace /t/0 3; test /t [3]`, `{"t":[3]}`)
+		c.makes(patchType, "each sees the result of the one before", `{"t":[1,2]}`, `remove /t/0; replace /t/0 3; test /t [3]`, `{"t":[3]}`)
 		c.makes(patchType, "move removes first, then adds", `{"t":[1,2,3]}`, `move /t/0 /t/2`, `{"t":[2,3,1]}`)
 		c.makes(patchType, "neither /a nor /ab/c lies within /a", `{"a":1,"ab":{}}`, `move /a /a; copy /a /a; move /a /ab/c`, `{"ab":{"c":1}}`)
-		c.makes(patchType, "a copy is a value of its own", `{"a":{"n":1}}`, `copy /a /b; replace /b/n 2`, `{"a":{"n":1},"b":{"n":2}}`,
+		c.makes(patchType, "a copy is independent of its original", `{"a":{"n":1}}`, `copy /a /b; replace /b/n 2`, `{"a":{"n":1},"b":{"n":2}}`,
 			`{"a":{"n":1}}`, `copy /a /b; replace /a/n 2`, `{"a":{"n":2},"b":{"n":1}}`, `{"a":[]}`, `copy /a /b; add /b/- 2`, `{"a":[],"b":[2]}`,
 			`{}`, `add /b {"c":[]}; copy /b /d; add /b/c/0 1`, `{"b":{"c":[1]},"d":{"c":[]}}`)
 		c.makes(patchType, "~1 is / and ~0 is ~ in a path, and null is stored", `{}`, `add /a~1b~0c null`, `{"a/b~c":null}`,
@@ -135,12 +135,12 @@ func TestJSONPatch(t *testing.T) {
 		c.makes(patchType, "~01 is ~1, and not / (RFC 6901 §4)", `{"~1":1,"/":2}`, `copy /~01 /c; replace /~01 9`, `{"~1":9,"/":2,"c":1}`)
 		c.makes(patchType, "from is a path like any other", `{"a/b":1,"c~d":2}`, `move /a~1b /e; copy /c~0d /f`, `{"c~d":2,"e":1,"f":2}`)
 		c.makes(patchType, "in an object, 0 and - are names", `{"0":1,"-":2}`, `remove /0; replace /- 3`, `{"-":3}`)
-		c.makes(patchType, "a number stays as it is spelled", `{"n":9007199254740993}`, `add /m 1E400`, `{"n":9007199254740993,"m":1E400}`)
+		c.makes(patchType, "a number keeps its spelling", `{"n":9007199254740993}`, `add /m 1E400`, `{"n":9007199254740993,"m":1E400}`)
 		c.makes(patchType, "the empty path is the whole document", `{"a":1}`, `replace  {"b":2}; add /c 3`, `{"b":2,"c":3}`)
 		c.makes(patchType, "a document may be an array, with white space before it", "\n[1]", `add /0 0`, `[0,1]`)
 		c.makes(patchType, "order and spelling mean nothing to a test",
 			` {"a":[{"b":1,"c":"é"}]}`, `test /a/0 {"c":"\u00e9","b":1}; test  {"a":[{"b":1,"c":"é"}]}; remove /a`, `{}`)
-		c.makes(patchType, "other members mean nothing (RFC 6902 §4), and no operations change nothing",
+		c.makes(patchType, "other members are ignored (RFC 6902 §4), and an empty patch changes nothing",
 			`{"a":1}`, `[{"op":"remove","path":"/a","value":1,"why":"?"}]`, `{}`, `{"a":1}`, `[]`, `{"a":1}`)
 		c.makes(patchType, "from is a member of move and copy alone", `{"a":{},"b":1}`, `[{"op":"remove","path":"/b","from":7},`+
 			`{"op":"add","path":"/b","value":2,"from":null},{"op":"test","path":"/b","value":2,"from":"no"},{"op":"replace","path":"/b",`+
@@ -290,7 +290,7 @@ func TestLostUpdate(t *testing.T) {
 	}
 }
 
-// A method or media type that is not served is refused before conditions are looked at, a broken body after.
+// A method or media type that is not served is refused before conditions are evaluated, and a broken body after them.
 func TestTypesMethodsAndOrder(t *testing.T) {
 	inBubble(t, putpatch.Config{}, func(c client) {
 		states := []answer{c.given("1", plans), c.get("none")}
@@ -455,7 +455,7 @@ func TestFurtherConcurrentPatches(t *testing.T) {
 			now := c.holds("1", strings.TrimPrefix(body(editors[last]), "replace  "), "that "+w.name+" was the last one to be accepted")
 			for i, a := range got {
 				a.check(!a.accepted() || a.tag() == "" || (a.tag() == now.tag()) == (i == last),
-					"An ETag in the answer should be that of the state which this %s has made; got %s", w.name, a.tag())
+					"An ETag in the answer should be that of the state that this %s made; got %s", w.name, a.tag())
 			}
 		})
 	}

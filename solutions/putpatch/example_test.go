@@ -89,15 +89,15 @@ func TestExample(t *testing.T) {
 
 	send(t, store, http.MethodPut, "application/json", before)
 	fmt.Fprintf(&log, "GET\n  200 OK: %s\n", before)
-	resp, err := putThePriceAlone(ctx, client, url)
+	resp, err := putThePriceAlone(ctx, client, url) //nolint:bodyclose // shows closes it
 	shows(`PUT    {"price":12}`, resp, err, http.StatusNoContent, `{"price":12}`)
 
 	send(t, store, http.MethodPut, "application/json", before)
 	etag, _ := get(t, client, url)
 	short := etag[:5] + `…"`
-	resp, err = patchThePrice(ctx, client, url, etag, `{"price":12}`)
+	resp, err = patchThePrice(ctx, client, url, etag, `{"price":12}`) //nolint:bodyclose // shows closes it
 	shows(`PATCH  {"price":12}   If-Match: `+short, resp, err, http.StatusNoContent, `{"name":"Tea","price":12,"stock":3}`)
-	resp, err = patchThePrice(ctx, client, url, etag, `{"price":11}`)
+	resp, err = patchThePrice(ctx, client, url, etag, `{"price":11}`) //nolint:bodyclose // shows closes it
 	shows(`PATCH  {"price":11}   If-Match: `+short, resp, err, http.StatusPreconditionFailed, `{"name":"Tea","price":12,"stock":3}`)
 	t.Log("\n" + log.String())
 }

@@ -31,7 +31,8 @@ var pairs = []pair{
 	{"PUT and a patch", [][2]string{{"PUT", "merge"}, {"PUT", "json"}, {"merge", "PUT"}, {"json", "PUT"}}, 2, 4, 0},
 	{
 		"two patches of different members",
-		[][2]string{{"merge", "merge"}, {"merge", "json"}, {"json", "merge"}, {"json", "json"}}, 0, 4, 0,
+		[][2]string{{"merge", "merge"}, {"merge", "json"}, {"json", "merge"}, {"json", "json"}},
+		0, 4, 0,
 	},
 	{"two patches of one member", [][2]string{{"title", "title"}}, 4, 4, 0},
 }
