@@ -22,10 +22,8 @@ import (
 
 const dir = "data/log" // where the log is on each disk
 
-type (
-	options = groupcommit.Options
-	log     = groupcommit.Log
-)
+type options = groupcommit.Options
+type log = groupcommit.Log
 
 // newDisk returns a disk with the files in the log's folder. The folder that this is in is there for certain.
 func newDisk(files map[string][]byte) *simdisk.Disk {
@@ -200,7 +198,9 @@ func recovered(d *simdisk.Disk, opts options, appended [][]byte, oldest, acked i
 func takesOne(d *simdisk.Disk, appended [][]byte, acked int) (all [][]byte, err error) {
 	err = recovered(d, options{}, appended, 1, acked, func(l *log, n int) error {
 		note(d, n) // that Open has found it is as good
-		all = append(slices.Clip(appended[:n]), []byte("appended after the crash"))
+		// Where it is as long as one that is lost, what was behind that is right behind this, if it is still there.
+		like := append(slices.Clip(appended), nil)[n]
+		all = append(slices.Clip(appended[:n]), bytes.Repeat([]byte("x"), max(len(like), 24)))
 		index, err := l.Append(context.Background(), all[n])
 		note(d, int(index))
 		if err == nil && index != uint64(n+1) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -57,18 +56,17 @@ type Log struct {
 
 // A group is the records that share a sync, and the answer to all of them.
 type group struct {
-	frame []byte // room for a header, and the records, each after its length
-	size  int    // of the records alone
-	count uint64
-	done  chan struct{} // closed when the rest is known
-	first uint64        // the index of the first record
-	err   error
+	frame        []byte        // room for a header, and the records, each after its length
+	size         int           // of the records alone
+	done         chan struct{} // closed when the rest is known
+	first, count uint64        // the index of the first record, and how many there are
+	err          error
 }
 
 // Open opens the log in dir, and makes dir if it is not there.
 func Open(fsys simdisk.FS, dir string, opts Options) (*Log, error) {
 	opts.MaxGroup = cmp.Or(opts.MaxGroup, 1<<20)
-	l := &Log{fsys: fsys, dir: dir, opts: opts, disk: make(chan struct{}, 1)}
+	l := &Log{fsys: fsys, dir: dir, opts: opts, next: 1, disk: make(chan struct{}, 1)}
 	if err := l.recover(); err != nil {
 		if l.file != nil {
 			_ = l.file.Close()
@@ -78,37 +76,45 @@ func Open(fsys simdisk.FS, dir string, opts Options) (*Log, error) {
 	return l, nil
 }
 
-// recover reads the last file, which alone can be torn, and makes it certain: a process may have been killed before its sync.
+// recover reads the last file, which alone can be torn, and puts a copy in its place: a process may have been killed before
+// its sync, and what a sync that failed has left in doubt, bytes or a name, no later one makes certain.
 func (l *Log) recover() error {
 	made := l.fsys.MkdirAll(l.dir, 0o777)
 	files, err := l.fsys.ReadDir(l.dir)
+	if len(files) == 0 { // make it anew, so that its name is, too
+		made = errors.Join(made, l.fsys.Remove(l.dir), l.fsys.MkdirAll(l.dir, 0o777))
+	}
+	if err = errors.Join(made, err, simdisk.SyncDir(l.fsys, filepath.Dir(l.dir))); err != nil {
+		return err
+	}
 	for _, f := range files { // they are in order
-		_, strange := fmt.Sscanf(f.Name(), "%x.log", &l.next)
-		l.firsts, err = append(l.firsts, l.next), errors.Join(err, strange)
+		if _, err := fmt.Sscanf(f.Name(), "%x.log", &l.next); err == nil { // not a copy
+			l.firsts = append(l.firsts, l.next)
+		}
 	}
-	if err = errors.Join(made, err); err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		l.firsts, l.next = []uint64{1}, 1
-	}
-	if l.file, err = l.fsys.OpenFile(l.path(l.next), os.O_RDWR|os.O_CREATE, 0o666); err != nil {
-		return err
-	}
-	data, err := io.ReadAll(l.file)
-	if err != nil {
+	l.firsts = slices.Compact(append(l.firsts, l.next)) // the last one again, or the first
+	name := l.path(l.next)
+	data, err := simdisk.ReadFile(l.fsys, name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	records, end := decode(data, l.next)
 	l.next, l.end = l.next+uint64(len(records)), end
-	// If a later group follows what is not whole, that was certain once, since no group is written before the one before it is
-	// synced. Otherwise a crash may have torn it. A copy of the log, in a record for instance, has no later group.
+	// If a later group follows what is not whole, that was certain once: each group is synced before the next one is written.
+	// Otherwise a crash may have torn it. A copy of the log, in a record for instance, has no later group.
 	for at := end + 1; at < int64(len(data)); at++ {
 		if first, _, ok := unseal(data[at:]); ok && first > l.next {
-			return fmt.Errorf("%w: %s, byte %d", ErrCorrupt, l.file.Name(), end)
+			return fmt.Errorf("%w: %s, byte %d", ErrCorrupt, name, end)
 		}
 	}
-	return errors.Join(l.file.Truncate(end), l.file.Sync(), simdisk.SyncDir(l.fsys, l.dir), simdisk.SyncDir(l.fsys, filepath.Dir(l.dir)))
+	if l.file, err = simdisk.Create(l.fsys, filepath.Join(l.dir, "new")); err != nil {
+		return err
+	}
+	_, err = l.file.Write(data[:end])
+	if err = cmp.Or(err, l.file.Sync()); err != nil {
+		return err
+	}
+	return errors.Join(l.fsys.Rename(l.file.Name(), name), simdisk.SyncDir(l.fsys, l.dir))
 }
 
 func (l *Log) path(first uint64) string { return filepath.Join(l.dir, fmt.Sprintf("%016x.log", first)) }
@@ -181,7 +187,9 @@ func (l *Log) commit(g *group) error {
 		l.firsts = append(l.firsts, g.first)
 		l.mu.Unlock()
 	}
-	seal(g.frame, g.first)
+	order.PutUint64(g.frame[4:], g.first)
+	order.PutUint64(g.frame[12:], uint64(len(g.frame)-headerSize))
+	order.PutUint32(g.frame, crc32.Checksum(g.frame[4:], table))
 	if _, err := l.file.WriteAt(g.frame, l.end); err != nil {
 		return err
 	}
@@ -217,8 +225,7 @@ func (l *Log) Close() error {
 	return l.failed
 }
 
-// DropBefore removes the files that have only records before an index, one after the other: of two removals in doubt the
-// first could come back alone, and leave a gap.
+// DropBefore removes the files before an index one by one: of two removals in doubt the first could come back alone.
 func (l *Log) DropBefore(index uint64) error {
 	l.disk <- struct{}{}
 	defer func() { <-l.disk }()
@@ -266,13 +273,6 @@ func (l *Log) Records(from uint64) iter.Seq2[Record, error] {
 // A group in a file is a header and the records. All of it is under a sum, so a group is there or not as a whole.
 const headerSize = 4 + 8 + 8 // the sum of the rest, the first record's index, the length of the records
 var order, table = binary.LittleEndian, crc32.MakeTable(crc32.Castagnoli)
-
-// seal fills in the header of a group.
-func seal(frame []byte, first uint64) {
-	order.PutUint64(frame[4:], first)
-	order.PutUint64(frame[12:], uint64(len(frame)-headerSize))
-	order.PutUint32(frame, crc32.Checksum(frame[4:], table))
-}
 
 // unseal returns the first index and the records of the group that data begins with, if there is one and it is whole.
 func unseal(data []byte) (first uint64, payload []byte, ok bool) {
