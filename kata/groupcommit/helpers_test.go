@@ -22,8 +22,10 @@ import (
 
 const dir = "data/log" // where the log is on each disk
 
-type options = groupcommit.Options
-type log = groupcommit.Log
+type (
+	options = groupcommit.Options
+	log     = groupcommit.Log
+)
 
 // newDisk returns a disk with the files in the log's folder. The folder that this is in is there for certain.
 func newDisk(files map[string][]byte) *simdisk.Disk {
@@ -194,13 +196,11 @@ func recovered(d *simdisk.Disk, opts options, appended [][]byte, oldest, acked i
 	return errors.Join(err, l.Close())
 }
 
-// takesOne opens the log after a crash and appends to it. It returns what the log should have then.
+// takesOne appends to the log after a crash, right in the place of what is lost, and returns what the log should have then.
 func takesOne(d *simdisk.Disk, appended [][]byte, acked int) (all [][]byte, err error) {
 	err = recovered(d, options{}, appended, 1, acked, func(l *log, n int) error {
 		note(d, n) // that Open has found it is as good
-		// Where it is as long as one that is lost, what was behind that is right behind this, if it is still there.
-		like := append(slices.Clip(appended), nil)[n]
-		all = append(slices.Clip(appended[:n]), bytes.Repeat([]byte("x"), max(len(like), 24)))
+		all = append(slices.Clip(appended[:n]), bytes.Repeat([]byte("x"), max(24, len(append(slices.Clip(appended), nil)[n]))))
 		index, err := l.Append(context.Background(), all[n])
 		note(d, int(index))
 		if err == nil && index != uint64(n+1) {
