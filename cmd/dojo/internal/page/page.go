@@ -147,13 +147,15 @@ var (
 	comment  = regexp.MustCompile(`(?s)<!--.*?-->`)
 	tag      = regexp.MustCompile(`</?[a-z][^>]*>`)
 	markdown = regexp.MustCompile(`(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]*)\)`)
+	picture  = regexp.MustCompile(`!\[[^\]]*\]\([^()\s]*\)`)
 	emphasis = regexp.MustCompile(`\*\*?`)
 )
 
-// Plain is a text without its marks: the words that a reader sees, on one line.
+// Plain is a text without its marks and pictures: the words that a reader sees, on one line.
 // Code stays between backquotes.
 func Plain(text string) string {
 	text = comment.ReplaceAllString(fence.ReplaceAllString(text, ""), "")
+	text = picture.ReplaceAllString(text, "")
 	text = markdown.ReplaceAllString(text, "$2")
 	var out strings.Builder
 	for i, part := range strings.Split(text, "`") {

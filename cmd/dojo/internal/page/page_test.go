@@ -152,6 +152,7 @@ func TestLinks(t *testing.T) {
 
 func TestPlain(t *testing.T) {
 	for in, want := range map[string]string{
+		"A ![a picture](x.svg) [link](y.md).":      "A link.",
 		"Send `If-None-Match: *`, **not** `a<b>`.": "Send `If-None-Match: *`, not `a<b>`.",
 	} {
 		if got := Plain(in); got != want {
