@@ -63,8 +63,11 @@ func TestProofIsKept(t *testing.T) {
 		}, false, "✓"},
 		{"a variable that steps read", prove.Options{}, func(t *testing.T, _ *bench) { t.Setenv("DOJO_SCHEDULE", "AB") }, false, "✓"},
 		{"a document, which is checked all the same", prove.Options{}, func(t *testing.T, b *bench) {
-			b.remove(t, "docs/saga.md")
-		}, true, "docs/saga.md\n    it is missing"},
+			b.edit(t, "docs/saga.md", "## Do not say", "## Never say")
+		}, true, "docs/saga.md\n    it has the sections"},
+		{"a number of the answer page", prove.Options{}, func(t *testing.T, b *bench) {
+			b.edit(t, "docs/saga.md", "3 of 4", "4 of 4")
+		}, false, "TestLoss does not log what stands between its marks"},
 		{"the Git folder beside it", prove.Options{}, func(t *testing.T, b *bench) { b.write(t, ".git/HEAD", "main\n") }, true, "✓"},
 		{"a broken file in the cache", prove.Options{}, func(t *testing.T, b *bench) {
 			paths, err := filepath.Glob(filepath.Join(b.desk.tools.Cache, "proofs", "*"))

@@ -34,14 +34,14 @@ func wholeKata(t *testing.T) *bench {
 	for i := range numbers {
 		stub = strings.Replace(stub, fmt.Sprintf("return %d\n", i+1), "return 0\n", 1)
 	}
-	b.write(t, "kata/saga/README.md", "# What is Saga pattern?\n\n<!-- steps -->\n<!-- /steps -->\n")
+	b.write(t, "kata/saga/README.md", "# What is Saga pattern?\n\n## The contract\n\n## Steps\n\n<!-- steps -->\n<!-- /steps -->\n")
 	b.write(t, "kata/saga/saga.go", stub)
 	b.write(t, "solutions/saga/stub.go.txt", stub)
 	b.write(t, "kata/saga/saga_test.go", steps.String())
 	b.write(t, "solutions/saga/doc.go", "// Package saga is the reference.\npackage saga\n")
 	b.write(t, "solutions/saga/saga.go", reference)
 	b.write(t, "solutions/saga/hints.md", hints.String())
-	b.write(t, "docs/saga.md", answer(85))
+	b.writeAnswer(t)
 	for i, name := range numbers[2:] {
 		b.writeMistake(t, name, workbook.Mistake{
 			Title: "count wrong", Why: "it is late.", CaughtBy: "Test" + name, Symptom: "and is 7",
@@ -51,12 +51,17 @@ func wholeKata(t *testing.T) *bench {
 	return b
 }
 
-func answer(lines int) string {
-	text := "# What is Saga pattern?\n"
-	for _, section := range []string{"In one breath", "How it works", "What goes wrong", "Trade-offs", "In production", "Follow-up questions", "Sources"} {
-		text += "\n## " + section + "\nIt matters.\nThis is why.\n"
+// writeAnswer writes the kata's page, and what it shows and links to.
+func (b *bench) writeAnswer(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("internal", "prove", "testdata", "answer.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return text + strings.Repeat("A line.\n", lines-strings.Count(text, "\n"))
+	b.write(t, "docs/saga.md", strings.ReplaceAll(string(text), "\r\n", "\n"))
+	b.write(t, "docs/figures/saga.svg", `<text class="assumptions">two services</text>`)
+	b.write(t, "solutions/saga/example_test.go", "//go:build solutions\n\npackage saga\n\nimport \"testing\"\n\nfunc book() {}\n\nfunc undo() {}\n\n"+
+		"func TestLoss(t *testing.T) {\n\t// example: wrong\n\tbook()\n\t// end\n\t// example: right\n\tundo()\n\t// end\n\tt.Log(\"3 of 4\")\n\tt.Log(\"\\n| a | b |\\n|---|---|\\n| 1 | 2 |\")\n}\n")
 }
 
 func (b *bench) writeMistake(t *testing.T, slug string, m workbook.Mistake) {
@@ -133,9 +138,14 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 		{"no reference", func(t *testing.T, b *bench) { b.remove(t, reference) }, "solutions/saga/saga.go\n    it is missing"},
 		{"no hints", func(t *testing.T, b *bench) { b.edit(t, "solutions/saga/hints.md", "## TestTwo", "## TestTow") }, "solutions/saga/hints.md\n    there are no hints for step 2"},
 		{"no answer", func(t *testing.T, b *bench) { b.remove(t, "docs/saga.md") }, "docs/saga.md\n    it is missing"},
-		{"a short answer", func(t *testing.T, b *bench) { b.write(t, "docs/saga.md", answer(79)) }, "it has 79 lines, want 80 to 200"},
-		{"an empty section", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.\nThis is why.", "filler\nfiller") }, `says nothing under "In one breath"`},
-		{"a dead link", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "It matters.", "[It](nowhere.md) matters.") }, "it links to nowhere.md, which is not there"},
+		{"an answer of another form", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "## Do not say", "## Never say") }, "docs/saga.md\n    it has the sections"},
+		{"another number than the test logs", func(t *testing.T, b *bench) { b.edit(t, "docs/saga.md", "3 of 4", "4 of 4") }, "docs/saga.md\n    TestLoss does not log what stands between its marks: 4 of 4…\n      3 of 4"},
+		{"a red test behind a number", func(t *testing.T, b *bench) {
+			b.edit(t, "solutions/saga/example_test.go", "t.Log(\"3 of 4\")", "t.Error(\"it is 2\")")
+		}, "the tests whose numbers the answer page takes are red"},
+		{"an old example", func(t *testing.T, b *bench) {
+			b.edit(t, "solutions/saga/example_test.go", "\tundo()", "\tundo() // all")
+		}, "the example right is not what the file says"},
 		{"an old list of steps", func(t *testing.T, b *bench) { b.edit(t, "kata/saga/README.md", "1. ", "1. Once, ") }, "kata/saga/README.md\n    it is not current"},
 		{"an old forwarder", func(t *testing.T, b *bench) { b.remove(t, "kata/saga/solution.go") }, "kata/saga/solution.go\n    it is not current"},
 		{"another API", func(t *testing.T, b *bench) { b.edit(t, shipped, "const Max = 5", "const Max = 6") }, "solutions/saga/stub.go.txt\n    it and solutions/saga/saga.go export different things; from the one to the other:\n      Max was: const Max = 6\n          is: const Max = 5\n    kata/saga/saga.go is another one by now: go tool dojo ship saga ships it"},
@@ -334,7 +344,7 @@ func TestProveFixListsTheKata(t *testing.T) {
 	b := wholeKata(t)
 	b.write(t, "README.md", "# Dojo\n\n<!-- questions -->\n<!-- /questions -->\n")
 	b.write(t, "docs/README.md", "# Answers\n\n<!-- answers -->\n<!-- /answers -->\n")
-	b.write(t, "docs/links.txt", "# None.\n")
+	b.write(t, "docs/links.txt", "https://example.com/paper  not opened\n")
 	err := proveCommand{Katas: []string{"saga"}, Runs: 1}.Run(t.Context(), b.desk)
 	expect(t, b.out.String(), "✗ documents\n  README.md\n    it is not current", "docs/README.md\n    it is not current")
 	if !errors.Is(err, errRed) {

@@ -14,32 +14,26 @@ import (
 // wholeAnswer writes a kata with an answer page that lacks nothing.
 func wholeAnswer(t *testing.T) workbook.Kata {
 	t.Helper()
-	k := workbook.Kata{Question: kata.Question{Folder: "saga", Text: "What is Saga pattern?", Track: "Scale", Level: 2}, Root: t.TempDir()}
+	k := workbook.Kata{Question: kata.Question{Folder: "saga", Text: "What is Saga pattern?", Track: kata.Distributed, Level: 2}, Root: t.TempDir()}
 	write(t, k.ShippedStub(), "package saga\n\n// A Ledger is.\ntype Ledger struct{}\n\n// Post posts.\nfunc (*Ledger) Post() {}\n")
 	write(t, filepath.Join(k.MistakesDir(), "never-undo.patch"), "")
+	write(t, filepath.Join(k.MistakesDir(), "Three.patch"), "")
 	write(t, filepath.Join(k.Solutions(), "example_test.go"), "package saga\n\n// example: wrong\nbook()\n// end\n\n// example: right\nundo()\n// end\n\nfunc TestLoss(t *testing.T) {}\n")
 	write(t, k.Reference(), "package saga\n")
 	write(t, k.Readme(), "# Sagas\n\n## The contract\n")
 	write(t, filepath.Join(k.Root, "docs", "figures", "saga.svg"), `<text class="assumptions">two services</text>`)
-	write(t, k.Answer(), wholePage())
+	write(t, k.Answer(), wholePage(t))
 	return k
 }
 
-// filler is text of so many words.
-func filler(n int) string { return strings.TrimSpace(strings.Repeat("word ", n)) + "." }
-
-func wholePage() string {
-	repeat := func(n int, text string) string { return strings.Repeat(text, n) }
-	return "# Sagas\n\n*What is Saga pattern?* · Scale · level 2 · [kata](../kata/saga) · [reference](../solutions/saga/saga.go) · related: [all](../kata/saga/README.md#the-contract)\n\n" +
-		"## Say this\n\n" + filler(100) + "\n\n**The number:** <!-- from: TestLoss -->3 of 4<!-- /from --> are undone\n(`go test -v -run TestLoss ./solutions/saga`).\n\n![Two services](figures/saga.svg)\n\n" +
-		"## Example\n\n<!-- example: wrong -->\n```go\nbook()\n```\n\n<!-- example: right -->\n```go\nundo()\n```\n\n```\nundone\n```\n\nSo it is.\n\n" +
-		"## The ways\n\n| approach | use it when | price | where |\n|---|---|---|---|\n" + repeat(4, "| "+filler(10)+" | b | c | d |\n") + "\n" +
-		"## How it works\n\n" + repeat(5, "**A lead.** "+filler(75)+"\n\n") +
-		"## What goes wrong\n\n<!-- from: TestLoss -->\n| a | b |\n|---|---|\n| 1 | 2 |\n<!-- /from -->\n\n" + repeat(4, "**A failure.** "+filler(40)+" [Mistake](../solutions/saga/mistakes/never-undo.patch)\n\n") +
-		"## In your stack\n\n" + repeat(4, "- "+filler(30)+"\n") + "\n" +
-		"## Follow-ups\n\n" + repeat(6, "<details><summary>Why?</summary>\n\n"+filler(50)+"\n\n*Looking for:* sense.\n\n</details>\n\n") +
-		"## Do not say\n\n" + repeat(3, "- "+filler(10)+"\n") + "\n" +
-		"## Sources\n\n- [A paper](https://example.com/paper): what it is.\n"
+// wholePage is a page of the kata saga that lacks nothing.
+func wholePage(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "answer.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
 func TestAnswerPage(t *testing.T) {
@@ -61,7 +55,7 @@ func TestAnswerPage(t *testing.T) {
 		{"nothing to see", "```\nundone\n```\n", "", "the example has 2 pieces of code"},
 		{"a narrow table", "| b | c | d |\n\n", "| b | c |\n\n", "a row of The ways has fewer than four columns"},
 		{"a long paragraph", "**A lead.**", "**A lead.** one two three four", "a paragraph has 81 words, want 80 at most: A lead. one two three four…"},
-		{"a failure without its mistake", "[Mistake](../solutions/saga/mistakes/never-undo.patch)", "", "a failure links to no mistake of the kata: A failure."},
+		{"a failure without its mistake", "[Mistake](../solutions/saga/mistakes/Three.patch)", "", "a failure links to no mistake of the kata: A failure."},
 		{"no measured table", "<!-- from: TestLoss -->\n| a |", "<!-- of: TestLoss -->\n| a |", "What goes wrong has no table that a test logs"},
 		{"a long follow-up", "<details><summary>Why?</summary>\n\n", "<details><summary>Why?</summary>\n\nword word word word word word word word word word word ", "a follow-up's answer has 61 words, want 60 at most: Why?"},
 		{"a follow-up for nothing", "*Looking for:* sense.", "", "a follow-up lacks its answer, or the line *Looking for:*"},
@@ -77,7 +71,7 @@ func TestAnswerPage(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			k := wholeAnswer(t)
-			text := wholePage()
+			text := wholePage(t)
 			if !strings.Contains(text, test.old) {
 				t.Fatalf("the page has no %q", test.old)
 			}
@@ -89,9 +83,9 @@ func TestAnswerPage(t *testing.T) {
 
 func TestAnswerPageIsFixed(t *testing.T) {
 	k := wholeAnswer(t)
-	write(t, k.Answer(), strings.Replace(wholePage(), "```go\nundo()\n", "```go\nredo()\n", 1))
+	write(t, k.Answer(), strings.Replace(wholePage(t), "```go\nundo()\n", "```go\nredo()\n", 1))
 	expectFinding(t, checkAnswer(k, true), "")
-	if text, err := os.ReadFile(k.Answer()); err != nil || string(text) != wholePage() {
+	if text, err := os.ReadFile(k.Answer()); err != nil || string(text) != wholePage(t) {
 		t.Errorf("the example was expected to be written as the file has it: %v\n%s", err, text)
 	}
 }
@@ -105,7 +99,7 @@ func TestNumbersHaveTheirTestAndCommand(t *testing.T) {
 		{"a command of all tests", "-run TestLoss ", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, findings := loggers(wholeAnswer(t), page.Parse(strings.Replace(wholePage(), test.old, test.new, 1)))
+			_, findings := loggers(wholeAnswer(t), page.Parse(strings.Replace(wholePage(t), test.old, test.new, 1)))
 			expectFinding(t, findings, test.want)
 		})
 	}
