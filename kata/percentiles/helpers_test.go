@@ -38,8 +38,8 @@ func near(t testing.TB, what string, q float64, right, got time.Duration) {
 	case right > time.Hour:
 		least, most = time.Hour-time.Hour/100, longest
 	}
-	step.Expect(t, got >= least && got <= most, "%s: the quantile %v is %v by nearest rank, and %v to %v is allowed. It gives %v.",
-		what, q, right, least, most, got)
+	step.Expect(t, got >= least && got <= most, "%s: the quantile %v is %v by nearest rank, and %v to %v is allowed. It gives %v, "+
+		"which is too %s.", what, q, right, least, most, got, map[bool]string{true: "much", false: "little"}[got > most])
 }
 
 // of returns a histogram of these values.
