@@ -293,7 +293,7 @@ func TestLostUpdate(t *testing.T) {
 // A method or media type that is not served is refused before conditions are evaluated, and a broken body after them.
 func TestTypesMethodsAndOrder(t *testing.T) {
 	inBubble(t, putpatch.Config{}, func(c client) {
-		states := []answer{c.given("1", plans), c.get("none")}
+		states := []answer{c.given("1", plans), c.get("none").expect("nothing was put there", 404)}
 		const another = "this is another type, or none"
 		for _, row := range [][]string{ // the method, why, and the types
 			{"PATCH", "application/json says nothing about how to patch (RFC 5789, erratum 3169)", jsonType},
