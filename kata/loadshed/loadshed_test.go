@@ -51,10 +51,6 @@ func TestBelowCapacity(t *testing.T) {
 			step.Expect(t, call.Result() == nil, "runtime.Goexit on the server should go on to the caller and leave the place free. "+
 				"Request %d that ended so got %v in place of it.", n+1, call.Result())
 		}
-
-		all := s.alone(t, clients{pattern: loadgen.Steady(0.8*capacity, 30*time.Second), seed: 1})
-		step.Equal(t, 0, all.Refused, "Requests refused of %d, at 0.8 of the capacity:", all.Sent)
-		step.Equal(t, all.Sent, all.Good, "Requests served within %v, at 0.8 of the capacity:", objective)
 	})
 	step.Bubble(t, func(t *step.T) {
 		goroutines := inBubble()
@@ -90,6 +86,9 @@ func TestBelowCapacity(t *testing.T) {
 				}
 			}
 		}
+		all := open().alone(t, clients{pattern: loadgen.Steady(0.8*capacity, 30*time.Second), seed: 1})
+		step.Equal(t, 0, all.Refused, "Requests refused of %d, at 0.8 of the capacity:", all.Sent)
+		step.Equal(t, all.Sent, all.Good, "Requests served within %v, at 0.8 of the capacity:", objective)
 	})
 	step.Bubble(t, func(t *step.T) {
 		gone, cancel := context.WithCancel(t.Context())
@@ -435,7 +434,7 @@ func TestRefusals(t *testing.T) {
 			s := openWith(c.change)
 			s.station.Add(-workers)
 			body := &unread{}
-			counts := refusals(t, s.crowd(t, 2000, body), c.objective)
+			counts := refusals(t, s.crowd(t, 2000, body), c.why, c.objective)
 			refused := 0
 			for _, n := range counts {
 				refused += n
@@ -485,7 +484,7 @@ func (s *shop) crowd(t *step.T, n int, body io.ReadCloser) []*step.Call[*answer]
 }
 
 // refusals looks at each answer that refuses, and counts them by Retry-After.
-func refusals(t *step.T, calls []*step.Call[*answer], within time.Duration) map[string]int {
+func refusals(t *step.T, calls []*step.Call[*answer], why string, within time.Duration) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
 	for _, c := range calls {
@@ -499,7 +498,7 @@ func refusals(t *step.T, calls []*step.Call[*answer], within time.Duration) map[
 	}
 	for value, n := range counts {
 		step.Expect(t, slices.Contains([]string{"1", "2", "3", "4", "5"}, value),
-			"Retry-After should be a number of seconds from 1 to 5. %d refusals say %q.", n, value)
+			"Retry-After should be a number of seconds from 1 to 5. %d refusals say %q (%s).", n, value, why)
 	}
 	return counts
 }
