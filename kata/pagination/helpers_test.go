@@ -28,8 +28,7 @@ const tables = `
 		created BIGINT NOT NULL, added BIGINT NOT NULL, removed BIGINT);
 	CREATE INDEX items_created ON items(created, id); CREATE INDEX items_category_created ON items(category, created, id);
 	CREATE INDEX items_price   ON items(price, id);   CREATE INDEX items_category_price   ON items(category, price, id);
-	CREATE TABLE sequence (n BIGINT NOT NULL);
-	INSERT INTO sequence VALUES (0);
+	CREATE TABLE sequence (n BIGINT NOT NULL); INSERT INTO sequence VALUES (0);
 	CREATE TRIGGER added   AFTER INSERT ON items            BEGIN UPDATE sequence SET n = n + 1; END;
 	CREATE TRIGGER removed AFTER UPDATE OF removed ON items BEGIN UPDATE sequence SET n = n + 1; END;`
 
@@ -71,7 +70,7 @@ func open(t *step.T, rows ...row) *shop {
 
 // stock replaces all rows by such as were there before change 1. To open another shop takes much longer.
 func (s *shop) stock(rows ...row) *shop {
-	s.rows, s.n = rows, 0
+	s.rows, s.n = slices.Clone(rows), 0
 	s.exec("DELETE FROM items")
 	for chunk := range slices.Chunk(rows, 100) {
 		var args []any
@@ -223,6 +222,7 @@ func find(re *regexp.Regexp, text string) (found string) {
 
 func (p page) fields() string           { return strings.Join(p.Result().Header.Values("Link"), ", ") }
 func (p page) rels() string             { return find(aLink, p.fields()) }
+func (p page) brief() string            { return fmt.Sprint(p.Code, " ", p.kind(), p.rels()) }
 func (p page) kind() string             { return strings.Split(p.Result().Header.Get("Content-Type"), ";")[0] }
 func (p page) cursor(rel string) string { return p.links[rel].Query().Get("cursor") }
 
@@ -237,9 +237,9 @@ func (p page) closed() {
 }
 
 // is checks the page by what is listed: its items in order, its count, and its links.
-func (p page) is(at place, n int64) page {
+func (p page) is(at place, n int64, why ...any) page {
 	p.t.Helper()
-	step.Expect(p.t, p.Code == http.StatusOK, "%s should be answered with a page, not %d, %.300s", p.asked, p.Code, p.Body)
+	step.Expect(p.t, p.Code == 200, "%s%s should be answered with a page, not %d, %.300s", fmt.Sprint(why...), p.asked, p.Code, p.Body)
 	p.listing = p.s.listing(p.url.Query())
 	all := p.s.list(p.listing, n)
 	from, to := at.span(p.limit, p.listing, all)

@@ -21,8 +21,8 @@ type Config struct {
 
 // A Key signs cursors.
 type Key struct {
-	ID     string    // letters, digits and hyphens, at least one
-	Secret []byte    // at least 32 bytes
+	ID     string    // ASCII letters, digits and hyphens, at least one
+	Secret []byte    // at least 32 bytes, the last not zero
 	Until  time.Time // from this instant on its cursors are bad; zero is never
 }
 

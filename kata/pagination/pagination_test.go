@@ -1,10 +1,10 @@
 package pagination_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"math"
 	"math/rand/v2"
@@ -25,14 +25,12 @@ import (
 
 const epoch = 1_700_000_000_000_000_000 // nanoseconds: more digits than a float64 has
 
-// mixed is 25 items in three categories. Three or more have the same price, and up to four the same time; times are
-// a nanosecond apart, but for the first and the last that there are, one before 1970 and one at its beginning.
+// mixed is 25 items in three categories: a few of each price and time, times a nanosecond apart, and the edges of both.
 func mixed() []row {
 	rows := make([]row, 25)
-	for i := range rows {
-		n := int64(i)
-		category := []string{"home & garden", "50% off; +more", "größe/xl"}[i%3]
-		rows[i] = row{id: (n + 1) * 7 % 53, category: category, price: (n*5)%4*100 - 100, created: epoch + n/4} // ids are in no order
+	for n := range int64(25) {
+		category := []string{"home & garden", "50% off; +more", "größe/xl"}[n%3]
+		rows[n] = row{id: (n + 1) * 7 % 53, category: category, price: (n*5)%4*100 - 100, created: epoch + n/4} // ids are in no order
 	}
 	rows[3].created, rows[17].created, rows[9].created, rows[12].created = -1, 0, math.MaxInt64, math.MinInt64
 	rows[20].id, rows[21].id = 1<<53, 1<<53+1 // of one time, and alike to a float64
@@ -45,10 +43,8 @@ func many(n int) []row {
 	rows := make([]row, n)
 	for i := range rows {
 		k := int64(i + 1)
-		rows[i] = row{id: k * 10, category: []string{"even", "odd"}[k%2], price: k / 2 % 2 * 100, created: epoch + k*2/int64(n+1)}
-		if k%50 == 7 {
-			rows[i].category = "rare"
-		}
+		category := cmp.Or(map[int64]string{7: "rare"}[k%50], []string{"even", "odd"}[k%2])
+		rows[i] = row{id: k * 10, category: category, price: k / 2 % 2 * 100, created: epoch + k*2/int64(n+1)}
 	}
 	return rows
 }
@@ -73,13 +69,11 @@ func TestPages(t *testing.T) {
 			s.first("category=rare").end().follow("first", "limit", fmt.Sprint(n)).follow("first", "limit")
 			s.first("")
 		}
-		// Categories that are easily taken for each other, or for something else.
 		alike := []string{"book", "Book", "books", "book ", "b%", "boo_", "all", "o'clock", "' OR '1'='1", "a\x00b", "a", "é", "e\u0301"}
-		var rows []row
+		s.stock() // with categories that are easily taken for each other, or for something else
 		for i, category := range slices.Concat(alike, alike) {
-			rows = append(rows, row{id: int64(i + 1), category: category})
+			s.add(row{id: int64(i + 1), category: category})
 		}
-		s.stock(rows...)
 		for _, category := range alike {
 			s.first("limit=1&category=" + url.QueryEscape(category)).follow("next")
 		}
@@ -107,13 +101,10 @@ func (p page) follow(rel string, changed ...string) page {
 
 // beside is the place to which next or prev leads.
 func (p page) beside(rel string) place {
-	switch {
-	case len(p.rows) == 0:
+	if len(p.rows) == 0 {
 		return place{p.row, rel, !p.with} // the way back has the item that the way there left out
-	case rel == "prev":
-		return place{p.rows[0], rel, false}
 	}
-	return place{p.rows[len(p.rows)-1], rel, false}
+	return place{p.rows[map[string]int{"next": len(p.rows) - 1}[rel]], rel, false}
 }
 
 func (p page) end() page {
@@ -139,8 +130,7 @@ func TestBackward(t *testing.T) {
 				p = p.follow("prev")
 				p.follow("next")
 			}
-			// Another limit on the way back, so that the pages do not fall together.
-			p = s.first(v + "&limit=5").follow("next")
+			p = s.first(v + "&limit=5").follow("next") // with another limit on the way back the pages do not fall together
 			p.follow("prev", "limit", "3").follow("prev").follow("next")
 			p.follow("prev", "limit", "50")
 			p.follow("prev", "limit")
@@ -160,45 +150,41 @@ func TestWork(t *testing.T) {
 					dearest = max(dearest, p.work())
 				}
 			}
-			first := long.first(v + "&limit=10")
-			first.takes(dearest)
-			p = long.first(fmt.Sprintf("%s&limit=%d", v, len(long.list(first.listing, 0))-15)).follow("next", "limit", "10")
-			p.takes(dearest)
-			p.follow("prev").takes(dearest)
+			first := long.first(v + "&limit=10").takes(dearest)
 			first.follow("next").follow("prev").takes(dearest)
-			// One item in 50, with all the others between them.
-			rare := long.first("limit=10&category=rare&sort=" + first.sort)
-			rare.takes(dearest)
-			rare.follow("next").takes(dearest)
+			p = long.first(fmt.Sprintf("%s&limit=%d", v, len(long.list(first.listing, 0))-15))
+			p.follow("next", "limit", "10").takes(dearest).follow("prev").takes(dearest)
+			long.first("limit=10&category=rare&sort=" + first.sort).takes(dearest).follow("next").takes(dearest) // one item in 50
 		}
 	})
 }
 
 // work is what the database did for the answer.
-func (p page) work() int64 {
-	work, _ := p.rec.Work() // which is known when all rows are closed
-	return work
-}
+func (p page) work() int64 { work, _ := p.rec.Work(); return work } // known, since all rows are closed
 
 // takes checks that a page took at most 1.5 times as much work as another one, of a shorter listing.
-func (p page) takes(other int64) {
+func (p page) takes(other int64) page {
 	p.t.Helper()
 	step.Expect(p.t, p.work() <= other*3/2,
 		"%s of %d items, %+v, should take at most 1.5 times the %d steps of a shorter listing. It takes %d:\n\n%v",
 		p.place, len(p.s.rows), p.listing, other, p.work(), p.rec)
+	return p
 }
 
 // Items are added and removed between the pages, and each that was there all along comes exactly once.
 func TestChanges(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		s := open(t)
-		for i, v := range views("even")[1:3] {
-			gone(s.stock(many(16)...), v+"&limit=3", "next", "prev", i == 0)
-			gone(s.stock(many(16)...), v+"&limit=3", "prev", "next", i == 1)
+		for _, id := range []int64{80, math.MaxInt64} { // of the item at the edge of page 2
+			rows := many(16)
+			rows[0].category, rows[7].id = "even", id
+			for i, v := range views("even")[1:3] {
+				gone(s.stock(rows...), v+"&limit=4", "next", "prev", i == 0)
+				gone(s.stock(rows...), v+"&limit=4", "prev", "next", i == 1)
+			}
 		}
-		r := rand.New(rand.NewPCG(28, 1))
 		s.stock(many(24)...)
-		for n := range 6 {
+		for n, r := 0, rand.New(rand.NewPCG(28, 1)); n < 6; n++ {
 			p, rel, back := s.first(fmt.Sprintf("%s&limit=%d", views("even")[n%4], 2+n/4)), "next", "prev"
 			if n%2 == n/4 { // each sort once in each direction, and the categories too
 				p, rel, back = p.end(), back, rel
@@ -218,14 +204,12 @@ func TestChanges(t *testing.T) {
 func gone(s *shop, query, rel, back string, mark bool) {
 	first := s.first(query)
 	second := first.follow("next")
-	edge := second.beside(rel)
-	all := s.list(second.listing, 0)
+	edge, all := second.beside(rel), s.list(second.listing, 0)
 	from, to := edge.span("100", second.listing, all)
 	s.remove(mark, all[from:to]...)
 	first.follow("next") // for prev: nothing is before page 2
 	empty := second.follow(rel)
-	empty.follow(back)
-	empty.follow("first")
+	empty.follow(back).follow("first")
 	s.remove(mark, edge.row)
 	empty = second.follow(rel)
 	empty.follow(back, "limit", "2")
@@ -262,41 +246,40 @@ func (s *shop) shake(r *rand.Rand, p page, mark bool) {
 func TestCursors(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		s := open(t, mixed()...)
-		const home = "sort=cheapest&category=home+%26+garden"
+		const garden, home = "category=home+%26+garden", "sort=cheapest&category=home+%26+garden"
 		ask := func(cursor, query string) page {
 			return s.get("/items?" + query + "&cursor=" + url.QueryEscape(cursor))
 		}
 		first, plain, explicit := s.first(home+"&limit=2"), s.first("limit=2"), s.first("sort=newest&snapshot=false")
 		second := first.follow("next")
-		cursor := first.cursor("next")
+		cursor, all := first.cursor("next"), plain.cursor("next")
 		const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-		some := cursor + second.cursor("prev") + plain.cursor("next") + explicit.cursor("next")
+		some := cursor + second.cursor("prev") + all + explicit.cursor("next")
 		step.Equal(t, "", regexp.MustCompile(`[\w.~-]`).ReplaceAllString(some, ""), "Characters that cursors should not have:")
 		for _, cfg := range []pagination.Config{limits, {DefaultLimit: 1, MaxLimit: 3, CountUpTo: 1}} {
 			s.serve(cfg, key)
 			for _, more := range []string{"&snapshot=false", "&count=false", "&limit=1", "&limit=3", ""} {
 				ask(cursor, home+more).is(first.beside("next"), 0)
 			}
-			ask(plain.cursor("next"), "sort=newest&snapshot=false").is(plain.beside("next"), 0)
+			step.Equal(t, http.StatusOK, ask(cursor, home+"&count=true").Code, "A cursor is good with any count. The status with count=true:")
+			ask(all, "sort=newest&snapshot=false").is(plain.beside("next"), 0)
 			ask(explicit.cursor("next"), "").is(explicit.beside("next"), 0)
 		}
 		s.serve(limits, key)
 		for _, tt := range []struct{ why, cursor, query string }{
-			{"of sort=cheapest, and used with sort=newest", cursor, "sort=newest&category=home+%26+garden"},
-			{"of sort=cheapest, and used without sort", cursor, "category=home+%26+garden"},
-			{"of a category, and used without", cursor, "sort=cheapest"},
+			{"of sort=cheapest, and used with sort=newest", cursor, "sort=newest&" + garden},
+			{"of sort=cheapest, and used without sort", cursor, garden}, {"of a category, and used without", cursor, "sort=cheapest"},
 			{"of a category, and used with another", cursor, "sort=cheapest&category=größe/xl"},
-			{"of a category, and used with one that begins like it", cursor, home + "+"},
+			{"of a category, and used with one that begins like it", cursor, home + "+"}, {"of all categories, and used with one", all, garden},
 			{"not of a snapshot, and used with snapshot=true", cursor, home + "&snapshot=true"},
 			{"of a category, leads back, and is used without", second.cursor("prev"), "sort=cheapest"},
-			{"of all categories, and used with one", plain.cursor("next"), "category=home+%26+garden"},
-			{"of the default sort, and used with sort=cheapest", plain.cursor("next"), "sort=cheapest"},
+			{"of the default sort, and used with sort=cheapest", all, "sort=cheapest"},
 		} {
-			ask(tt.cursor, tt.query).refused("cursor", "The cursor is "+tt.why)
+			ask(tt.cursor, tt.query).problem(400, "cursor", "The cursor is "+tt.why)
 		}
 		refused := func(text, why string, args ...any) {
 			t.Helper()
-			ask(text, home).refused("cursor", fmt.Sprintf(why, args...))
+			ask(text, home).problem(400, "cursor", fmt.Sprintf(why, args...))
 		}
 		for at := range cursor {
 			was := max(0, strings.IndexByte(letters, cursor[at])) // a decoder of base64 may not look at the last bits of that
@@ -308,7 +291,7 @@ func TestCursors(t *testing.T) {
 			refused(cursor[:at], "All after %d of %d characters of a cursor is left out", at, len(cursor))
 			refused(cursor[:at]+"\n"+cursor[at:], "A line feed is put into a cursor after %d of its %d characters", at, len(cursor))
 		}
-		for i, other := range []string{second.cursor("next"), second.cursor("prev"), plain.cursor("next")} {
+		for i, other := range []string{second.cursor("next"), second.cursor("prev"), all} {
 			what := []string{"of the next page", "that leads back", "of all items"}[i]
 			for at := range min(len(cursor), len(other)) {
 				if cursor[:at] != other[:at] && cursor[at:] != other[at:] {
@@ -329,8 +312,7 @@ func TestCursors(t *testing.T) {
 			s.serve(limits, key)
 			refused(forged, "A cursor is signed with another secret, %q", secret)
 		}
-		// Safe for concurrent use: each pair of these, on a handler of its own.
-		var calls []apart.Call[http.Handler]
+		var calls []apart.Call[http.Handler] // safe for concurrent use: each pair of these, on a handler of its own
 		next := "GET " + second.url.String() + "&count=true"
 		for _, what := range []string{"GET /items?snapshot=true", next, "HEAD /items?cursor=2026-1.2.3", "GET /items?limit=x", "POST /items"} {
 			method, to, _ := strings.Cut(what, " ")
@@ -351,17 +333,10 @@ func (p page) problem(status int, parameter any, why string) {
 	_, typed := problem["type"].(string)
 	title, _ := problem["title"].(string)
 	detail, _ := problem["detail"].(string)
-	named := parameter == "" || problem["parameter"] == parameter
-	ok := err == nil && typed && title != "" && problem["status"] == float64(status) && (detail != "" || status == 500) && named
-	step.Expect(p.t, ok && p.kind() == "application/problem+json",
+	ok := err == nil && typed && title != "" && problem["status"] == float64(status) && (detail != "" || status == 500)
+	step.Expect(p.t, ok && p.kind() == "application/problem+json" && (parameter == "" || problem["parameter"] == parameter),
 		"%s, so %s should be answered with a problem: type, title, status %d, detail if that is 400, and parameter %v. It is %q, %s",
 		why, p.asked, status, parameter, p.kind(), p.Body)
-}
-
-// refused checks that the answer is 400.
-func (p page) refused(parameter, why string) {
-	p.t.Helper()
-	p.problem(http.StatusBadRequest, parameter, why)
 }
 
 // A cursor outlives the rotation of its key, until the very instant that is stated for the old key.
@@ -370,39 +345,34 @@ func TestRotation(t *testing.T) {
 		s := open(t, mixed()...)
 		second := pagination.Key{ID: "2026-10", Secret: []byte("the second secret, which is longer than what SHA-256 takes at once")}
 		third := pagination.Key{ID: "2026", Secret: []byte(string(second.Secret) + ", and one more")}
-		past, first, soon, renamed, other := key, key, key, key, key
-		past.Until = time.Now().Add(-time.Hour)
-		first.Until, soon.Until = time.Now().Add(time.Hour+time.Second/2), time.Now().Add(time.Minute)
-		renamed.ID, other.Secret = "2026-", third.Secret
+		past, first, soon, renamed, other, endless := key, key, key, key, key, key
+		past.Until, first.Until, soon.Until = time.Unix(0, 0), time.Now().Add(time.Hour+time.Second/2), time.Now().Add(time.Minute)
+		renamed.ID, other.Secret, endless.Until = "2026-", third.Secret, time.Time{}.Local() // no time is zero there too
 		old, fresh := s.first("limit=2"), page{}
-		for i, tt := range []struct {
-			keys  []pagination.Key // of the next handler; none keeps the one that is there
+		for _, tt := range []struct {
+			keys  []pagination.Key // of the next handler
 			after time.Duration
-			why   string // is the old key's cursor bad?
+			good  bool
+			why   string
 		}{
-			{[]pagination.Key{second, first}, 0, ""},
-			{[]pagination.Key{second}, 0, "The key of the cursor is not in the list any more"},
-			{[]pagination.Key{second, past}, 0, "The time of the cursor's key was over when the handler was made"},
-			{[]pagination.Key{second, renamed}, 0, "The key of the cursor is not in the list, and another ID has its secret"},
-			{[]pagination.Key{second, other}, 0, "The key of the cursor is not in the list, and its ID has another secret"},
-			{[]pagination.Key{second, soon}, 2 * time.Minute, "The time of the cursor's key came to its end while the handler was there"},
-			{[]pagination.Key{third, second, first}, 58*time.Minute + time.Second/2 - time.Nanosecond, ""},
-			{nil, time.Nanosecond, "The time of the cursor's key has come to its end in this very instant"},
-			{[]pagination.Key{third, key, second}, 24 * time.Hour, ""}, // without an end
+			{[]pagination.Key{second, first}, 0, true, "The key of the cursor is the second of the list, for an hour"},
+			{[]pagination.Key{second}, 0, false, "The key of the cursor is not in the list any more"},
+			{[]pagination.Key{second, past}, 0, false, "The time of the cursor's key was over when the handler was made"},
+			{[]pagination.Key{second, renamed}, 0, false, "The key of the cursor is not in the list, and another ID has its secret"},
+			{[]pagination.Key{second, other}, 0, false, "The key of the cursor is not in the list, and its ID has another secret"},
+			{[]pagination.Key{second, soon}, 2 * time.Minute, false, "The time of the cursor's key came to its end while the handler was there"},
+			{[]pagination.Key{third, second, first}, 58*time.Minute + time.Second/2 - 1, true, "The cursor's key has a nanosecond left"},
+			{[]pagination.Key{third, second, first}, 1, false, "The time of the cursor's key has come to its end in this very instant"},
+			{[]pagination.Key{third, endless, second}, 24 * time.Hour, true, "The cursor is a day old, and the Until of its key is zero"},
 		} {
-			if tt.keys != nil {
-				s.serve(limits, tt.keys...)
-			}
+			s.serve(limits, tt.keys...)
 			time.Sleep(tt.after)
-			for place, k := range s.cfg.Keys {
-				t.Tell("key %d is %s, until %v", place+1, k.ID, k.Until.UTC())
-			}
-			if tt.why != "" {
-				s.get(old.links["next"].String()).refused("cursor", tt.why)
-			} else if p := old.follow("next", "limit", fmt.Sprint(i+1)); fresh.links == nil { // each request has a limit of its own
+			if p := s.get(old.links["next"].String()); !tt.good {
+				p.problem(400, "cursor", tt.why)
+			} else if p = p.is(old.beside("next"), 0, tt.why+": "); fresh.links == nil {
 				fresh = p // whose links are signed with the second key
 			}
-			fresh.follow("next", "limit", fmt.Sprint(i+11))
+			s.get(fresh.links["next"].String()).is(fresh.beside("next"), 0, "The cursor's key has no Until, and is one of ", len(tt.keys), ": ")
 		}
 	})
 }
@@ -413,38 +383,35 @@ func TestBadInput(t *testing.T) {
 		s := open(t, mixed()...)
 		good := s.first(fmt.Sprintf("limit=%d&snapshot=false&count=false", limits.MaxLimit)).follow("first", "limit").cursor("next")
 		for _, tt := range []struct{ parameter, why, queries string }{
-			{"limit", "A limit is at least 1", "limit=0 limit=-1"},
+			{"limit", "A limit is at least 1, also with a cursor", "limit=0 limit=-1 limit=0&cursor=" + good},
 			{"limit", "A limit is at most MaxLimit", "limit=1001 limit=4294967297 limit=18446744073709551617 limit=99999999999999999999"},
 			{"limit", "A limit is a number in decimal digits", "limit=ten limit=1e1 limit=0x10 limit=1_0 limit=2.0 limit=5%20"},
 			{"sort", "There is no such sort", "sort=oldest sort=Newest sort=created%20DESC sort=oldest&limit=5"},
-			{"snapshot", "It is true or false", "snapshot=yes snapshot=1 snapshot=TRUE"},
-			{"count", "It is true or false", "count=all count=1 count=t"},
-			{"offset", "There is no such parameter", "offset=40 limit=5&offset=40 offset"},
-			{"Limit", "Parameters are in small letters", "Limit=5"},
+			{"category", "A category is text in UTF-8", "category=%FF category=a%C3 category=%ED%A0%80&limit=5"},
+			{"snapshot", "It is true or false", "snapshot=yes snapshot=1 snapshot=TRUE"}, {"count", "It is true or false", "count=all count=1"},
+			{"offset", "There is no such parameter", "offset=40 limit=5&offset=40 offset"}, {"Limit", "Parameters are in small letters", "Limit=5"},
 			{"", "The query is wrong in another way", "limit=%zz category=a;b cursor=% =5 limit=0&sort=oldest"},
 		} {
 			for query := range strings.FieldsSeq(tt.queries) {
-				s.get("/items?"+query).refused(tt.parameter, tt.why)
+				s.get("/items?"+query).problem(400, tt.parameter, tt.why)
 			}
 		}
-		s.get("/items?limit=1001&cursor="+good).refused("limit", "A limit is at most MaxLimit, also with a cursor")
 		for _, pair := range []string{"limit=5", "sort=newest", "category=even", "cursor=" + good, "snapshot=true", "count=false"} {
 			name, _, _ := strings.Cut(pair, "=")
-			s.get("/items?"+name+"=").refused(name, "A value is not empty")
-			s.get("/items?"+name).refused(name, "A value is not left out")
-			s.get("/items?"+pair+"&"+pair).refused(name, "A parameter comes once")
-			s.get("/items?"+pair+"&"+name).refused(name, "A parameter comes once, and is not empty then")
+			s.get("/items?"+name+"=").problem(400, name, "A value is not empty")
+			s.get("/items?"+name).problem(400, name, "A value is not left out")
+			s.get("/items?"+pair+"&"+pair).problem(400, name, "A parameter comes once")
+			s.get("/items?"+pair+"&"+name).problem(400, name, "A parameter comes once, and is not empty then")
 		}
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE", "get"} {
 			a := s.send(t.Context(), method, "/items")
-			step.Equal(t, http.StatusMethodNotAllowed, a.Code, "%s is no method of a listing, so it should be answered:", method)
+			step.Equal(t, 405, a.Code, "%s is no method of a listing, so it should be answered:", method)
 			allow := strings.Join(a.Result().Header.Values("Allow"), ",")
 			step.Expect(t, strings.Contains(allow, "GET"), "The answer to %s should have an Allow field with GET, not %q.", method, allow)
 		}
 		for _, query := range []string{"limit=5", "limit=5&cursor=" + good, "limit=0"} {
 			get, head := s.get("/items?"+query), s.send(t.Context(), http.MethodHead, "/items?"+query)
-			want, got := fmt.Sprint(get.Code, get.kind(), get.rels()), fmt.Sprint(head.Code, head.kind(), head.rels())
-			step.Equal(t, want, got, "HEAD with %s should have the status, the type and the links of GET.", query)
+			step.Equal(t, get.brief(), head.brief(), "HEAD with %s should have the status, the type and the links of GET.", query)
 		}
 	})
 }
@@ -483,31 +450,24 @@ func exports(s *shop, live string) {
 			p = p.follow(rel, "count", "true")
 		}
 	}
-	// The next snapshot sees all that has changed, to the very last.
-	s.add(row{id: 200_000, category: "even", price: -2, created: epoch + 2000})
+	s.add(row{id: 200_000, category: "even", price: -2, created: epoch + 2000}) // the next snapshot sees all, to the very last
 	p = p.follow("first")
 	s.remove(true, s.list(listing{sort: p.sort}, 0)...)
 	p.follow("next").follow("prev") // it has what is gone from the listing
 	s.first(live)
-	live, query, mine := "/items?"+live+"&cursor=", "/items?"+query+"&cursor=", p.cursor("next")
-	s.get(live+mine).refused("cursor", "The cursor is of a snapshot, and used without snapshot")
-	s.get(live+mine+"&snapshot=false").refused("cursor", "The cursor is of a snapshot, and used with snapshot=false")
-	s.get(query+plain).refused("cursor", "The cursor is not of a snapshot, and used with snapshot=true")
+	s.get("/items?"+live+"&cursor="+p.cursor("next")).problem(400, "cursor", "The cursor is of a snapshot, and used without snapshot")
+	s.get("/items?"+query+"&cursor="+plain).problem(400, "cursor", "The cursor is not of a snapshot, and used with snapshot=true")
 }
 
-// changedMeanwhile removes an item of page 1 and then adds one to page 2, while a statement of the first page is on
-// its way. A snapshot is of a moment: before both, or after both.
+// changedMeanwhile removes an item of page 1 and then adds one to page 2, while a statement of page 1 is on its way.
 func changedMeanwhile(s *shop, slow int) {
-	fault := s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: slow, Times: 1, Latency: time.Second})
+	defer s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: slow, Times: 1, Latency: time.Second}).Remove()
 	begun := step.Start(s.t, func() page { return s.get("/items?sort=cheapest&limit=4&snapshot=true&count=true") })
 	s.remove(true, s.rows[3]) // which may have to wait for a transaction of the handler's
 	s.add(row{id: 15, price: 100, created: epoch})
-	a, n := begun.Result(), s.n
-	fault.Remove()
-	if strings.Contains(find(anID, a.Body.String()), "40") {
-		n = 0
-	}
-	a.rec = s.get("/items").rec // what the step did meanwhile was not the handler's work
+	a := begun.Result()
+	n := map[bool]int64{false: s.n}[strings.Contains(find(anID, a.Body.String()), "40")] // of a moment: before both, or after both
+	a.rec = s.get("/items").rec                                                          // some of what ran was the step's
 	a.is(place{}, n).follow("next", "count", "true").follow("prev", "count", "true")
 }
 
@@ -546,55 +506,94 @@ func TestFurtherCount(t *testing.T) {
 func TestFurtherErrors(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		defer log.SetOutput(log.Writer())
-		log.SetOutput(io.Discard) // a handler may write the error to its log
+		log.SetOutput(new(strings.Builder)) // a handler may write the error to its log
 		s := open(t, mixed()...)
 		begin := s.first("limit=3&snapshot=true&count=true")
 		second := begin.follow("next", "count", "true") // with all statements that there are
-		for _, to := range []*url.URL{begin.url, s.first("limit=100").url, s.first("limit=23").links["next"], second.url} {
+		back := s.first("sort=cheapest&category=größe/xl&limit=3").end().links["prev"]
+		for _, to := range []*url.URL{begin.url, s.first("limit=100").url, s.first("limit=23").links["next"], second.url, back} {
 			good := s.get(to.String())
-			good.closed()
 			seen := map[string]int{}
-			for _, statement := range good.rec.Statements {
+			for i, statement := range good.rec.Statements {
+				good.breaks(sqlprobe.Fault{Pattern: "^PREPARE ", Times: 1, Skip: i})
 				fault := sqlprobe.Fault{Pattern: "^" + regexp.QuoteMeta(statement.Shape) + "$", Times: 1, Skip: seen[statement.Shape]}
 				seen[statement.Shape]++
-				s.hurried(to.String(), fault, time.Second)
 				whole := statement.Rows > 1 && !strings.Contains(good.rels(), "next") // then the end of the rows is waited for
 				for _, rows := range []int64{0, sqlprobe.BeforeFirstRow, 1, statement.Rows} {
 					if fault.AfterRows = rows; rows < statement.Rows || rows == statement.Rows && whole || rows == 0 {
-						s.breaks(to.String(), fault)
+						good.breaks(fault)
 					}
 				}
+				fault.AfterRows, fault.Latency = 0, time.Hour
+				good.hurried(time.Second, "while a statement was slow", func() func() { return s.probe.Inject(fault).Remove })
 			}
-			step.Equal(t, good.rels(), s.get(to.String()).rels(), "The database works again, so %s should have its links:", good.asked)
-			s.hurried(to.String(), sqlprobe.Fault{}, 0)
+			good.hurried(0, "before the request came", func() func() { return func() {} })
+			good.hurried(time.Second, "while all connections of the pool were taken", s.taken)
 		}
+		s.alone(0)
+		s.alone(1)
 		s.cfg.DB.Close()
-		s.get("/items").problem(http.StatusInternalServerError, nil, "The database is closed")
+		s.get("/items").problem(500, nil, "The database is closed")
 	})
 }
 
-// breaks lets a statement fail.
-func (s *shop) breaks(to string, fault sqlprobe.Fault) {
+// breaks lets a statement of the first request of a new handler fail. Where none is prepared, none fails at that.
+func (p page) breaks(fault sqlprobe.Fault) {
+	p.s.serve(p.s.cfg, p.s.cfg.Keys...)
 	fault.Err = fmt.Errorf("spindle jammed: %w", context.DeadlineExceeded) // of the database, and not of the request
-	defer s.probe.Inject(fault).Remove()
-	a := s.get(to)
+	broken := p.s.probe.Inject(fault)
+	a := p.s.get(p.url.String())
+	broken.Remove()
 	how := fmt.Sprintf("A statement failed after %d rows (-1: before any, 0: at once), %s", fault.AfterRows, fault.Pattern)
-	a.problem(http.StatusInternalServerError, nil, how)
-	said := fmt.Sprint(a.Body, a.Header())
-	step.Expect(s.t, a.fields() == "" && !strings.Contains(said, "spindle") && !strings.Contains(said, "deadline"),
-		"%s, so there should be no links, and no words of the database: %s", how, said)
-	a.closed()
+	if broken.Fired() > 0 {
+		a.problem(500, nil, how)
+		said := find(regexp.MustCompile("spindle|deadline"), fmt.Sprint(a.Body, a.Header()))
+		step.Equal(p.t, "", a.fields()+said, "%s, so there should be no links, and no words of the database:", how)
+	}
+	p.again(how)
 }
 
-// hurried is a client that gives up while a statement is slow.
-func (s *shop) hurried(to string, fault sqlprobe.Fault, patience time.Duration) {
-	fault.Latency = time.Hour
-	defer s.probe.Inject(fault).Remove()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+// again checks that the next request is answered as this one was, and that nothing is held.
+func (p page) again(why string) {
+	p.t.Helper()
+	step.Equal(p.t, 0, p.s.cfg.DB.Stats().InUse, "%s. Connections that are not back:", why)
+	a := p.s.get(p.url.String())
+	step.Equal(p.t, p.brief()+find(anID, p.Body.String()), a.brief()+find(anID, a.Body.String()),
+		"%s. Now the database works again, and %s should be answered as ever: status, items, links.", why, p.asked)
+}
+
+// hurried is a client of a new handler, and gives up.
+func (p page) hurried(patience time.Duration, why string, slow func() (end func())) {
+	p.s.serve(p.s.cfg, p.s.cfg.Keys...)
+	ctx, cancel := context.WithTimeout(p.s.t.Context(), patience)
 	defer cancel()
-	asked := time.Now()
-	s.send(ctx, http.MethodGet, to)
+	asked, end := time.Now(), slow()
+	p.s.send(ctx, http.MethodGet, p.url.String())
 	took := time.Since(asked)
-	step.Expect(s.t, took <= patience, "A client gave up after %v, and the handler took %v: %s", patience, took, fault.Pattern)
-	step.Equal(s.t, 0, s.cfg.DB.Stats().InUse, "A client gave up. Connections that are not back, after %s:", fault.Pattern)
+	end()
+	step.Expect(p.t, took <= patience, "A client gave up after %v, %s, and the handler took %v: %s", patience, why, took, p.asked)
+	p.again("A client gave up " + why)
+}
+
+// alone asks for a page while somebody else asks for it, who gives up before a statement is through.
+func (s *shop) alone(slow int) {
+	second := s.stock(many(12)...).first("sort=cheapest&limit=4").follow("next")
+	defer s.probe.Inject(sqlprobe.Fault{Pattern: "SELECT", Skip: slow, Times: 1, Latency: 2 * time.Second}).Remove()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+	defer cancel()
+	other := step.Start(s.t, func() page { return s.send(ctx, http.MethodGet, second.url.String()) })
+	s.add(row{id: second.row.id + 1, price: second.row.price})
+	p := s.get(second.url.String())
+	other.Result()
+	p.rec = s.get("/items").rec // some of what ran was the other's
+	p.is(second.place, s.n, "Somebody else asked for this page too, and gave up, which is no matter here: ")
+}
+
+// taken takes all connections of the pool.
+func (s *shop) taken() (free func()) {
+	s.cfg.DB.SetMaxOpenConns(1)
+	only, err := s.cfg.DB.Conn(s.t.Context())
+	step.NoError(s.t, err, "The pool should have a connection.")
+	time.AfterFunc(time.Hour, func() { only.Close() })
+	return func() { only.Close(); s.cfg.DB.SetMaxOpenConns(0) }
 }

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Config says what a handler lists, and how.
@@ -31,13 +32,12 @@ type Config struct {
 
 // A Key signs cursors.
 type Key struct {
-	ID     string    // letters, digits and hyphens, at least one
-	Secret []byte    // at least 32 bytes
+	ID     string    // ASCII letters, digits and hyphens, at least one
+	Secret []byte    // at least 32 bytes, the last not zero
 	Until  time.Time // from this instant on its cursors are bad; zero is never
 }
 
-// New returns the handler of GET /items, which lists items page by page. It is safe for
-// concurrent use, and keeps nothing between two requests.
+// New returns the handler of GET /items. It is safe for concurrent use, and keeps nothing between two requests.
 func New(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items", func(w http.ResponseWriter, r *http.Request) { // HEAD too; the rest is 405 with Allow
@@ -85,7 +85,7 @@ func (cfg Config) parse(query string) (req request, parameter, detail string) {
 		case "sort":
 			req.sort, ok = value, columns[value] != ""
 		case "category":
-			req.category, ok = value, true
+			req.category, ok = value, utf8.ValidString(value)
 		case "limit":
 			req.limit, err = strconv.Atoi(value)
 			ok = err == nil && 1 <= req.limit && req.limit <= cfg.MaxLimit
