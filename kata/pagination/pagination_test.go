@@ -583,7 +583,7 @@ func (s *shop) alone(slow int) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
 	defer cancel()
 	other := step.Start(s.t, func() page { return s.send(ctx, http.MethodGet, second.url.String()) })
-	s.add(row{id: second.id + 1, price: second.row.price})
+	s.add(row{id: second.id + 1, price: second.price})
 	p := s.get(second.url.String())
 	other.Result()
 	p.rec = s.get("/items").rec // some of what ran was the other's
