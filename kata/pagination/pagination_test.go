@@ -132,8 +132,7 @@ func TestBackward(t *testing.T) {
 			}
 			p = s.first(v + "&limit=5").follow("next") // with another limit on the way back the pages do not fall together
 			p.follow("prev", "limit", "3").follow("prev").follow("next")
-			p.follow("prev", "limit", "50")
-			p.follow("prev", "limit")
+			p.follow("prev", "limit", "50").follow("next", "limit")
 		}
 	})
 }
@@ -541,10 +540,11 @@ func TestFurtherErrors(t *testing.T) {
 // breaks lets a statement of the first request of a new handler fail. Where none is prepared, none fails at that.
 func (p page) breaks(fault sqlprobe.Fault) {
 	p.s.serve(p.s.cfg, p.s.cfg.Keys...)
-	fault.Err = fmt.Errorf("spindle jammed: %w", context.DeadlineExceeded) // of the database, and not of the request
-	broken := p.s.probe.Inject(fault)
+	fault.Err = fmt.Errorf("spindle jammed: %w", context.DeadlineExceeded)                            // of the database, and not of the request
+	broken, others := p.s.probe.Inject(fault), p.s.probe.Inject(sqlprobe.Fault{Latency: time.Second}) // which should not go on
 	a := p.s.get(p.url.String())
 	broken.Remove()
+	others.Remove()
 	how := fmt.Sprintf("A statement failed after %d rows (-1: before any, 0: at once), %s", fault.AfterRows, fault.Pattern)
 	if broken.Fired() > 0 {
 		a.problem(500, nil, how)
