@@ -540,7 +540,7 @@ func TestFurtherErrors(t *testing.T) {
 // breaks lets a statement of the first request of a new handler fail. Where none is prepared, none fails at that.
 func (p page) breaks(fault sqlprobe.Fault) {
 	p.s.serve(p.s.cfg, p.s.cfg.Keys...)
-	fault.Err = fmt.Errorf("spindle jammed: %w", context.DeadlineExceeded)                            // of the database, and not of the request
+	fault.Err = fmt.Errorf("spindle jammed: %w", context.DeadlineExceeded)                            // of the database, not of the request
 	broken, others := p.s.probe.Inject(fault), p.s.probe.Inject(sqlprobe.Fault{Latency: time.Second}) // which should not go on
 	a := p.s.get(p.url.String())
 	broken.Remove()
