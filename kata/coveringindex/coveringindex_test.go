@@ -35,7 +35,7 @@ func TestColumnOrder(t *testing.T) {
 	})
 }
 
-// Nothing is sorted: the first twenty rows come out of an index in the order that is asked for, and the others are not read.
+// Nothing is sorted: the first twenty rows come out of an index in the requested order, and the others are not read.
 func TestNoSort(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
 		for _, name := range []string{"history", "queue", "ranking"} {
@@ -47,7 +47,7 @@ func TestNoSort(t *testing.T) {
 	})
 }
 
-// The indexes have all that these queries need of an order, so that the table is never touched.
+// The indexes hold all that these queries need of an order, so the table is never touched.
 func TestCovering(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
 		for _, name := range []string{"history", "year", "team", "queue"} {
@@ -58,7 +58,7 @@ func TestCovering(t *testing.T) {
 	})
 }
 
-// An address is found in whatever case, and the index that serves the queue knows of open orders alone.
+// An address is found whatever its case, and the index that serves the queue holds only open orders.
 // An index may be on what a function returns, and may be for some of the rows.
 func TestPartialAndExpression(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
@@ -85,7 +85,7 @@ func (s *shop) count(t *step.T, query string) (n int) {
 	return n
 }
 
-// The query that no index helps is written anew: the same rows for every customer, and the work follows the twenty that are shown.
+// The query that no index can help is rewritten: the same rows for every customer, and the work follows the twenty that are shown.
 func TestRewrite(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
 		for _, r := range s.askAnew(t) {
@@ -235,7 +235,7 @@ func difference(want, got []string) string {
 		case i < len(got) && !slices.Contains(want, got[i]):
 			return fmt.Sprintf("row %d (%s) is none of them", i+1, got[i])
 		default:
-			return fmt.Sprintf("row %d (%s) is at the wrong place, which is that of (%s)", i+1, got[i], want[i])
+			return fmt.Sprintf("row %d (%s) is in the wrong place, where (%s) should be", i+1, got[i], want[i])
 		}
 	}
 	return "they are the same"

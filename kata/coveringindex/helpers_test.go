@@ -150,7 +150,7 @@ func (s *shop) makeIndex(ctx context.Context, text string) error {
 	}
 	must(err)
 	if !plainName.MatchString(name) {
-		return fmt.Errorf("the name of the index, %q, has other characters than letters, digits and _", name)
+		return fmt.Errorf("the name of the index, %q, has characters other than letters, digits and _", name)
 	}
 	s.indexes[name] = index{}
 	return nil
