@@ -26,6 +26,18 @@ func (p Page) Logged() []Logged {
 	return all
 }
 
+// Unclosed returns the tests of marks that nothing closes before the next one opens.
+func (p Page) Unclosed() []string {
+	var all []string
+	for _, part := range strings.Split(p.Text, "<!-- from: ")[1:] {
+		if !strings.Contains(part, "<!-- /from -->") {
+			test, _, _ := strings.Cut(part, " ")
+			all = append(all, test)
+		}
+	}
+	return all
+}
+
 // WithLogs returns the page with what tests log today, where a test logs one
 // thing alone and the page takes one thing from it.
 func (p Page) WithLogs(logs map[string][]string) string {
@@ -35,7 +47,7 @@ func (p Page) WithLogs(logs map[string][]string) string {
 	}
 	return replaceGroup(logged, p.Text, func(m []string) string {
 		today := logs[m[1]]
-		if len(today) != 1 || taken[m[1]] != 1 {
+		if len(today) != 1 || taken[m[1]] != 1 || strings.Contains(m[2], "<!--") {
 			return m[2]
 		}
 		if head, _, fenced := strings.Cut(strings.TrimLeft(m[2], "\n"), "\n"); fenced && strings.HasPrefix(head, "```") {

@@ -102,6 +102,16 @@ func TestWrittenForTheFirstTime(t *testing.T) {
 	}
 }
 
+func TestMarkThatIsNotClosed(t *testing.T) {
+	p := Parse("a <!-- from: TestA -->1<!--\n/from --> b <!-- from: TestB -->2<!-- /from -->")
+	if got := p.Unclosed(); !cmp.Equal(got, []string{"TestA"}) {
+		t.Errorf("found %v, want TestA", got)
+	}
+	if got := p.WithLogs(map[string][]string{"TestA": {"7"}}); got != p.Text {
+		t.Errorf("what the mark swallows was replaced: %s", got)
+	}
+}
+
 func TestCut(t *testing.T) {
 	got, err := Cut("package a\n\nfunc b() {\n\t// example: one\n\tif x {\n\t\ty()\n\t}\n\n\t// end\n}\n\n// example: two\n\nfunc c() {}\n\n// end\n")
 	if want := map[string]string{"one": "if x {\n    y()\n}\n", "two": "func c() {}\n"}; err != nil || !cmp.Equal(got, want) {

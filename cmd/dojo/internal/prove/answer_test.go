@@ -96,6 +96,7 @@ func TestNumbersHaveTheirTestAndCommand(t *testing.T) {
 		{"no such test", "<!-- from: TestLoss -->3", "<!-- from: TestGain -->3", "it takes a number from TestGain, which is no test"},
 		{"a command that prints nothing", "go test -v -run", "go test -run", "it gives no command that prints what TestLoss logs"},
 		{"a command of another test", "-run TestLoss", "-run TestGain", "it gives no command that prints what TestLoss logs"},
+		{"a mark that is not closed", "3 of 4<!-- /from -->", "3 of 4<!--\n/from -->", "the mark <!-- from: TestLoss --> is not closed"},
 		{"a command of all tests", "-run TestLoss ", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -81,6 +81,9 @@ func (p *proof) logged(ctx context.Context, dir string, tests []string) (string,
 func loggers(k workbook.Kata, answer page.Page) (places map[string][]string, findings []Finding) {
 	find := func(format string, args ...any) { findings = append(findings, found(k, k.Answer(), format, args...)) }
 	places = map[string][]string{}
+	for _, test := range answer.Unclosed() {
+		find("the mark <!-- from: %s --> is not closed by <!-- /from -->, on one line, before the next one", test)
+	}
 	seen := map[string]bool{}
 	for _, l := range answer.Logged() {
 		if seen[l.Test] {
