@@ -16,12 +16,16 @@ var (
 )
 
 // Markdown lays out a text of the kind that hints and answers are: paragraphs,
-// lists, headings, code and tables. Code and tables keep their lines, cut at the
-// edge of the screen.
+// lists, headings, code and tables. Code keeps its lines, cut at the edge of the
+// screen.
 func (s *Screen) Markdown(text string) []string {
-	var out, paragraph []string
+	var out, paragraph, rows []string
 	first, rest := "", ""
 	flush := func() {
+		if len(rows) > 0 {
+			out = append(out, s.table(rows)...)
+			rows = nil
+		}
 		if len(paragraph) > 0 {
 			out = append(out, s.Lines(first, rest, inline(strings.Join(paragraph, " ")))...)
 		}
@@ -37,6 +41,9 @@ func (s *Screen) Markdown(text string) []string {
 			inCode = !inCode
 			continue
 		}
+		if len(rows) > 0 && !strings.HasPrefix(line, "|") {
+			flush()
+		}
 		m := listItem.FindStringSubmatch(line)
 		switch {
 		case inCode:
@@ -50,8 +57,10 @@ func (s *Screen) Markdown(text string) []string {
 			flush()
 			out = append(out, s.In(Loud, inline(strings.TrimLeft(line, "# "))))
 		case strings.HasPrefix(line, "|"):
-			flush()
-			out = append(out, s.cut(inline(line)))
+			if len(rows) == 0 {
+				flush()
+			}
+			rows = append(rows, line)
 		case m != nil:
 			flush()
 			first = m[1] + m[2] + " "

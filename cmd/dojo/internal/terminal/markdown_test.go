@@ -21,6 +21,12 @@ that goes on.
 <!-- from: TestM -->or eight<!-- /from -->
 | a | b |
 |---|---|
+| 1 | **2** |
+
+| the way | its price | where |
+|---|---|---|
+| a lock | everybody waits for it, however long | |
+| a \| b | none | here |
 ` + "```go" + `
 	x := 1 // a line of code that is longer than the screen
 ` + "```" + `
@@ -36,8 +42,16 @@ link and `+"`code`"+` that goes on.
 - two
 
 Nine in ten, or eight
-| a | b |
-|---|---|
+a  b
+1  2
+
+a lock
+  its price: everybody waits
+    for it, however long
+
+a | b
+  its price: none
+  where: here
         x := 1 // a line of c…`, "\n")
 	got := strings.Join((&Screen{Width: 30}).Markdown(text), "\n")
 	if diff := cmp.Diff(want, got); diff != "" {
