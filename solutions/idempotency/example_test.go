@@ -21,18 +21,18 @@ import (
 // The examples of docs/idempotency.md.
 
 // Each of these is a statement without the lines that mark the example.
-var schema, takeKey, storeAnswer = unmarked(`
+var schema, takeKey, storeResponse = unmarked(`
 // example: schema
 CREATE TABLE idempotency_keys (
 	client       text    NOT NULL, -- from the credentials
 	key          text    NOT NULL, -- from the header
-	fingerprint  blob    NOT NULL, -- SHA-256 of query, Content-Type and body
-	run          text    NOT NULL, -- random; says who may write the answer
+	fingerprint  blob    NOT NULL, -- SHA-256 of the request
+	run          text    NOT NULL, -- random; may store the response
 	leased_until integer NOT NULL,
-	point        text    NOT NULL DEFAULT 'started', -- of recovery, see below
-	status       integer,          -- NULL until there is an answer
+	point        text    NOT NULL DEFAULT 'started', -- see below
+	status       integer,          -- NULL until there is a response
 	body         blob,
-	created_at   integer NOT NULL DEFAULT (unixepoch()), -- for the cleanup
+	created_at   integer NOT NULL DEFAULT (unixepoch()),
 	PRIMARY KEY (client, key)
 )
 // end
@@ -46,7 +46,7 @@ WHERE  status IS NULL AND leased_until <= unixepoch()
 AND    fingerprint = excluded.fingerprint
 // end
 `), unmarked(`
-// example: store-answer
+// example: store-response
 UPDATE idempotency_keys SET status = 201, body = ?
 WHERE  client = ? AND key = ? AND run = ?
 // end
@@ -58,16 +58,21 @@ func unmarked(text string) string {
 
 func lookThenPay(ctx context.Context, db *sql.DB, card *provider, key string, cents int) (charge string, err error) {
 	// example: look-then-pay
-	err = db.QueryRowContext(ctx, `SELECT charge FROM payments WHERE key = ?`, key).Scan(&charge)
+	const find = `SELECT charge FROM payments WHERE key = ?`
+	err = db.QueryRowContext(ctx, find, key).Scan(&charge)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return charge, err // it was paid before
 	}
 	if charge, err = card.Charge(ctx, cents, ""); err != nil {
 		return "", err
 	}
-	_, err = db.ExecContext(ctx, `INSERT INTO payments VALUES (?, ?)`, key, charge)
-	return charge, err
+	return charge, insert(ctx, db, key, charge)
 	// end
+}
+
+func insert(ctx context.Context, db *sql.DB, key, charge string) error {
+	_, err := db.ExecContext(ctx, `INSERT INTO payments VALUES (?, ?)`, key, charge)
+	return err
 }
 
 func takeThenPay(ctx context.Context, db *sql.DB, card *provider, client, key, run string, cents int) (response, error) {
@@ -78,13 +83,13 @@ func takeThenPay(ctx context.Context, db *sql.DB, card *provider, client, key, r
 		return response{}, err
 	}
 	if n, err := took.RowsAffected(); err != nil || n == 0 {
-		return look(ctx, db, client, key, print[:]) // the stored answer, 409 or 422
+		return look(ctx, db, client, key, print[:]) // the response, 409 or 422
 	}
-	charge, err := card.Charge(ctx, cents, client+"/"+key) // the same in every run
+	charge, err := card.Charge(ctx, cents, client+"/"+key)
 	if err != nil {
-		return response{}, err // it may have been charged: keep the key
+		return response{}, err // the outcome is unknown: keep the key
 	}
-	_, err = db.ExecContext(ctx, storeAnswer, charge, client, key, run)
+	_, err = db.ExecContext(ctx, storeResponse, charge, client, key, run)
 	return response{http.StatusCreated, charge}, err
 	// end
 }
@@ -97,8 +102,8 @@ type run struct {
 
 // fulfil orders, charges and books a parcel, from wherever the run before it came to.
 func (r run) fulfil(ctx context.Context, card, carrier *provider, point string) error {
-	// example: recovery-points
 	var err error
+	// example: recovery-points
 	for err == nil {
 		switch point {
 		case "started":
@@ -106,18 +111,20 @@ func (r run) fulfil(ctx context.Context, card, carrier *provider, point string) 
 				`INSERT INTO orders (key) VALUES (?)`, r.key)
 		case "ordered":
 			var charge string
-			if charge, err = card.Charge(ctx, 500, r.key+"/charge"); err == nil {
+			charge, err = card.Charge(ctx, 500, r.key+"/charge")
+			if err == nil {
 				point, err = r.move(ctx, "charged",
 					`UPDATE orders SET charge = ? WHERE key = ?`, charge, r.key)
 			}
 		case "charged":
 			var parcel string
-			if parcel, err = carrier.Book(ctx, r.key+"/parcel"); err == nil {
+			parcel, err = carrier.Book(ctx, r.key+"/parcel")
+			if err == nil {
 				point, err = r.move(ctx, "booked",
 					`UPDATE orders SET parcel = ? WHERE key = ?`, parcel, r.key)
 			}
 		case "booked":
-			return nil // the answer can be stored
+			return nil // the response can be stored
 		}
 	}
 	return err // the next run starts at this point
@@ -160,7 +167,7 @@ func look(ctx context.Context, db *sql.DB, client, key string, print []byte) (re
 	case err != nil:
 		return response{}, err
 	case string(have) != string(print):
-		return response{http.StatusUnprocessableEntity, "used for another request"}, nil
+		return response{http.StatusUnprocessableEntity, "used before"}, nil
 	case !status.Valid:
 		return response{http.StatusConflict, "under way"}, nil
 	}
@@ -291,7 +298,7 @@ func TestExample(t *testing.T) {
 	say("first click", first, "201 Created: charge 1")
 	say("second click, at the same time", second, "409 Conflict: under way")
 	say("retry", pay("k1", 500), "201 Created: charge 1")
-	say("same key, another amount", pay("k1", 900), "422 Unprocessable Entity: used for another request")
+	say("same key, another amount", pay("k1", 900), "422 Unprocessable Entity: used before")
 	charged(card, 1)
 
 	db, card = open(t), &provider{}

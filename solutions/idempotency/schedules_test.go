@@ -38,8 +38,8 @@ var designs = []design{
 	{name: "under a mutex, one server", lookThenPut: true, mutex: true, alone: true, orders: 8, twice: 1},
 	{name: "under a mutex, two servers", lookThenPut: true, mutex: true, races: 40, orders: 46, twice: 1},
 	{name: "one atomic write, no lease", forever: true, orders: 30, stuck: 2},
-	{name: "one atomic write, a lease", orders: 30, twice: 1},
-	{name: "… and the provider gets the key", chain: true, orders: 30},
+	{name: "one atomic write, with a lease", orders: 30, twice: 1},
+	{name: "the same, and a key for the provider", chain: true, orders: 30},
 }
 
 // How often is the card charged twice? Two requests with one key come at the same
