@@ -52,7 +52,7 @@ func TestRepeatIsReplayed(t *testing.T) {
 				w.Header().Set("X-Late", "too late")
 				w.WriteHeader(http.StatusTeapot) // superfluous
 			})
-			step.Equal(s, want, s.start(payment("k1")).Result(), "The answer is what the handler had set when it wrote the first of it.")
+			step.Equal(s, want, s.start(payment("k1")).Result(), "The answer has the fields that the handler had set when it began to write.")
 			s.repeats(payment("k1"), want, "the first request has an answer, whatever it is")
 			s.ran(1, 1, "The second request repeats the first, whatever its answer was")
 		})
@@ -63,7 +63,7 @@ func TestRepeatIsReplayed(t *testing.T) {
 		w.first = func() { again = send(s.beside(s.pay), payment("k1").http(s.Context())) }
 		s.ServeHTTP(w, payment("k1").http(s.Context()))
 		s.ran(1, 1, "One key came in")
-		step.Equal(s, "", w.Header().Get("Idempotent-Replayed"), "This answer is the first one, and no repetition.")
+		step.Equal(s, "", w.Header().Get("Idempotent-Replayed"), "This is the first answer, not a replay.")
 		step.Equal(s, w.answer, again, "The client has the first byte and asks again. The answer should be in the store by then:")
 	})
 	serve(t, func(s *server) {
@@ -138,7 +138,7 @@ func TestOtherPayloadIsRefused(t *testing.T) {
 	usual := request{http.MethodPost, "/payments?a=1&b=2", "application/json", body, "ann", []string{`"k1"`}}
 	others := map[string]func(*request){
 		"another body":                                 func(q *request) { q.body = strings.ReplaceAll(body, "5", "6") },
-		"another letter that is no UTF-8":              func(q *request) { q.body = strings.ReplaceAll(body, "\xe9", "\xe8") },
+		"another letter that is not UTF-8":              func(q *request) { q.body = strings.ReplaceAll(body, "\xe9", "\xe8") },
 		"a line feed at the end":                       func(q *request) { q.body += "\n" },
 		"the same JSON with one space less":            func(q *request) { q.body = strings.Replace(body, " ", "", 1) },
 		"no body":                                      func(q *request) { q.body = "" },
@@ -228,7 +228,7 @@ func explore(t *testing.T, where string, died bool, servers int, requests ...req
 			if again.Status == http.StatusUnprocessableEntity {
 				step.Equal(s, again.Status, answers[i].Status, "%v: sent at the same time with another payload. The answer:", q)
 			} else if answers[i].Status != http.StatusConflict {
-				step.Equal(s, again, answers[i], "%v: sent at the same time %s. The answer, which all get who are not told 409:", q, where)
+				step.Equal(s, again, answers[i], "%v: sent at the same time %s. The answer, which all who are not told 409 should get:", q, where)
 			}
 		}
 	})
@@ -426,7 +426,7 @@ func TestNoTrace(t *testing.T) {
 			s = s.with(config, s.told, s.pay)
 			large := q.but(func(q *request) { q.body = strings.Repeat("x", tt.most+1) })
 			s.refuses(large, 413, "its body is a byte too large")
-			s.refuses(large.but(func(q *request) { q.keys = nil }), 400, "it has no key, which is looked at before the body")
+			s.refuses(large.but(func(q *request) { q.keys = nil }), 400, "it has no key, which is checked before the body")
 			r, huge := q.http(s.Context()), strings.NewReader(strings.Repeat("x", 4*tt.most))
 			r.Body, r.ContentLength = io.NopCloser(huge), -1
 			step.Equal(s, 413, send(s, r).Status, "The body is four times too large. The answer:")
@@ -434,12 +434,12 @@ func TestNoTrace(t *testing.T) {
 			step.Expect(s, read <= tt.most+1, "Of a body that is too large %d bytes should be read at most. %d were.", tt.most+1, read)
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("5.00"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 			broken := send(s, r)
-			step.Expect(s, broken.Status >= 400, "A body that breaks off should be refused, and not taken for a whole one.")
+			step.Expect(s, broken.Status >= 400, "A body that ends early should be refused, not taken for a whole one.")
 			s.isProblem(broken)
 			s.ran(0, 0, "All requests were refused")
 			step.Equal(s, 0, len(s.contents()), "All requests were refused. Keys in the store:")
 			fits := q.but(func(q *request) { q.body = strings.Repeat("x", tt.most) })
-			body := s.answers(fits, 201, "so large a body may be, and what was refused before has not used the key").Body
+			body := s.answers(fits, 201, "a body of this size is allowed, and the refused requests have not used the key").Body
 			step.Expect(s, body == "payment 1 of "+fits.body, "The handler should get the whole body. It answered %.200q.", body)
 		})
 	}
@@ -457,7 +457,7 @@ func TestNoTrace(t *testing.T) {
 		other := q.but(func(q *request) { q.body = "7.00 EUR" })
 		first := s.answers(other, 201, "nothing had happened under this key, so it is free, for another payload too")
 		s.repeats(other, first, "the key has an answer now")
-		s.ran(2, 1, "The slow request was for the card, and the last one")
+		s.ran(2, 1, "The slow request charged the card, and so did the last one")
 	})
 }
 

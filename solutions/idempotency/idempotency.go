@@ -170,7 +170,7 @@ type record struct {
 	Answer *answer   // nil while the handler runs
 }
 
-// bytes is no JSON, which would lose what is not UTF-8 in a header field.
+// bytes does not use JSON, which would lose what is not UTF-8 in a header field.
 func (r record) bytes() []byte {
 	var b bytes.Buffer
 	_ = gob.NewEncoder(&b).Encode(r) // strings, bytes and times can always be encoded
