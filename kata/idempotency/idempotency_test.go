@@ -138,7 +138,7 @@ func TestOtherPayloadIsRefused(t *testing.T) {
 	usual := request{http.MethodPost, "/payments?a=1&b=2", "application/json", body, "ann", []string{`"k1"`}}
 	others := map[string]func(*request){
 		"another body":                                 func(q *request) { q.body = strings.ReplaceAll(body, "5", "6") },
-		"another letter that is not UTF-8":              func(q *request) { q.body = strings.ReplaceAll(body, "\xe9", "\xe8") },
+		"another letter that is not UTF-8":             func(q *request) { q.body = strings.ReplaceAll(body, "\xe9", "\xe8") },
 		"a line feed at the end":                       func(q *request) { q.body += "\n" },
 		"the same JSON with one space less":            func(q *request) { q.body = strings.Replace(body, " ", "", 1) },
 		"no body":                                      func(q *request) { q.body = "" },

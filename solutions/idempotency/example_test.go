@@ -76,14 +76,14 @@ func insert(ctx context.Context, db *sql.DB, key, charge string) error {
 }
 
 func takeThenPay(ctx context.Context, db *sql.DB, card *provider, client, key, run string, cents int) (response, error) {
-	print := sha256.Sum256(fmt.Appendf(nil, "%d", cents))
+	hash := sha256.Sum256(fmt.Appendf(nil, "%d", cents))
 	// example: take-then-pay
-	took, err := db.ExecContext(ctx, takeKey, client, key, print[:], run)
+	took, err := db.ExecContext(ctx, takeKey, client, key, hash[:], run)
 	if err != nil {
 		return response{}, err
 	}
 	if n, err := took.RowsAffected(); err != nil || n == 0 {
-		return look(ctx, db, client, key, print[:]) // the response, 409 or 422
+		return look(ctx, db, client, key, hash[:]) // the response, 409 or 422
 	}
 	charge, err := card.Charge(ctx, cents, client+"/"+key)
 	if err != nil {
@@ -157,7 +157,7 @@ func (r run) move(ctx context.Context, to, change string, args ...any) (point st
 }
 
 // look finds the answer to a request whose key is taken.
-func look(ctx context.Context, db *sql.DB, client, key string, print []byte) (response, error) {
+func look(ctx context.Context, db *sql.DB, client, key string, hash []byte) (response, error) {
 	var have []byte
 	var status sql.NullInt64
 	var body sql.NullString
@@ -166,7 +166,7 @@ func look(ctx context.Context, db *sql.DB, client, key string, print []byte) (re
 	switch {
 	case err != nil:
 		return response{}, err
-	case string(have) != string(print):
+	case string(have) != string(hash):
 		return response{http.StatusUnprocessableEntity, "used before"}, nil
 	case !status.Valid:
 		return response{http.StatusConflict, "under way"}, nil

@@ -128,7 +128,7 @@ func (d design) die(t *testing.T, n int) (charges, status int) {
 		}
 		func() {
 			defer func() {
-				if v := recover(); v != errDied {
+				if v, _ := recover().(error); !errors.Is(v, errDied) {
 					t.Fatalf("%s: the server should die, and %v", d.name, v)
 				}
 			}()
