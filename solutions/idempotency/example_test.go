@@ -85,7 +85,7 @@ func takeThenPay(ctx context.Context, db *sql.DB, card *provider, client, key, r
 	if n, err := took.RowsAffected(); err != nil || n == 0 {
 		return look(ctx, db, client, key, hash[:]) // the response, 409 or 422
 	}
-	charge, err := card.Charge(ctx, cents, client+"/"+key)
+	charge, err := card.Charge(ctx, cents, fmt.Sprintf("%q %q", client, key))
 	if err != nil {
 		return response{}, err // the outcome is unknown: keep the key
 	}
