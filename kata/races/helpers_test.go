@@ -260,10 +260,10 @@ func (j *journal) agrees(t *step.T, opening balances, calls []returned[balances]
 				continue
 			}
 			if c.answer != nil {
-				step.Equal(t, 0, l.times, "The transfer %v was refused, and the journal should not have it. It was called so often:", l)
+				step.Equal(t, 0, l.times, "The transfer %v was refused, and the journal should not have it. Calls:", l)
 				continue
 			}
-			step.Equal(t, 1, l.times, "The transfer %v was made, and the journal should be called once for it. It was called so often:", l)
+			step.Equal(t, 1, l.times, "The transfer %v was made, and the journal should be called once for it. Calls:", l)
 			step.Expect(t, l.ended < c.ended, "The journal should have been written for %v when Transfer returned. It was under way.", l)
 			made = append(made, l)
 		}

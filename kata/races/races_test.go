@@ -542,10 +542,10 @@ func TestFurtherBoard(t *testing.T) {
 		full.Publish(map[string]int{"stalls": 40})
 		for name, b := range map[string]*races.Board{"an empty board": empty, "a board with prices": full} {
 			n := testing.AllocsPerRun(100, func() { list = b.Current() })
-			step.Equal(t, 0, n, "Current of %s should allocate nothing. It allocates so often:", name)
+			step.Equal(t, 0, n, "Current of %s should allocate nothing. Allocations:", name)
 			for _, ticket := range []string{"stalls", "box"} {
 				n := testing.AllocsPerRun(100, func() { list.Price(ticket) })
-				step.Equal(t, 0, n, "The price of %q on %s should allocate nothing. It allocates so often:", ticket, name)
+				step.Equal(t, 0, n, "The price of %q on %s should allocate nothing. Allocations:", ticket, name)
 			}
 		}
 	})
