@@ -123,7 +123,7 @@ func open(t *step.T, places int, limits ...ratelimit.Limit) *desk {
 	d := &desk{T: t, world: world{limits, places, map[string][]pass{}}, clock: &clock{}, exact: true}
 	d.store = &store{texts: map[string]string{}}
 	d.Limiter = ratelimit.New(ratelimit.Config{Limits: limits, MaxKeys: places, Now: d.clock.now})
-	d.allow = d.Limiter.Allow
+	d.allow = d.Allow
 	return d
 }
 
@@ -158,14 +158,14 @@ func (d *desk) ask(key string, n int, why string) {
 }
 
 // onTime asks for n one nanosecond before they fit, and when they do.
-func (d *desk) onTime(key string, n int, why string) {
+func (d *desk) onTime(n int, why string) {
 	d.Helper()
-	if turn := d.turn(key, d.clock.shows.Load(), n); turn > d.clock.shows.Load() {
+	if turn := d.turn("ann", d.clock.shows.Load(), n); turn > d.clock.shows.Load() {
 		d.clock.shows.Store(turn - 1)
-		d.ask(key, n, why+", and is a nanosecond early")
+		d.ask("ann", n, why+", and is a nanosecond early")
 		d.clock.shows.Store(turn)
 	}
-	d.ask(key, n, why)
+	d.ask("ann", n, why)
 }
 
 // An answer is what Allow returns.

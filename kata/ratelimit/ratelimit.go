@@ -57,8 +57,7 @@ func (l *Limiter) Handler(c HTTP, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 }
 
-// Client returns whose request it is: an IPv4 address as a /32, an IPv6 address as its /64, and if there is none, the zero
-// Prefix.
+// Client returns whose request it is: an IPv4 address as a /32, an IPv6 address as its /64, or the zero Prefix if there is none.
 func Client(r *http.Request, hops int) netip.Prefix {
 	return netip.Prefix{}
 }

@@ -49,11 +49,7 @@ func script(t *testing.T, l ratelimit.Limit, lines ...line) {
 	}, l)
 }
 
-const (
-	year    = 365 * 24 * time.Hour
-	day     = 24 * time.Hour
-	million = 1_000_000
-)
+const day, year, million = 24 * time.Hour, 365 * 24 * time.Hour, 1_000_000
 
 // A burst passes at once and then the rate, in every window of time, and what keeps to the rate always passes.
 func TestBurstThenRate(t *testing.T) {
@@ -61,23 +57,20 @@ func TestBurstThenRate(t *testing.T) {
 		for n := range 10 {
 			d.ask("ann", 1, fmt.Sprintf("A new key may have 10 at once, and has had %d", n))
 		}
-		d.ask("ann", 1, "A new key has had its burst of 10")
-		d.onTime("ann", 1, "A key has had its burst of 10, and now has one every 6 s")
 	}, limit(10, time.Minute, 10))
 	script(t, limit(10, time.Minute, 10),
+		line{59900 * time.Millisecond, 10, "Shortly before the full minute a new key may have 10"},
+		line{100 * time.Millisecond, 10, "Ten passed just before the full minute, and a new minute begins"},
+		line{0, 1, "Ten passed 100 ms ago, and the next one is there after 6 s"})
+	script(t, limit(10, time.Minute, 10),
 		line{0, 10, "All 10 are there"},
-		line{27 * time.Second, 5, "Nothing was left, and 4 and a half have come back"},
-		line{0, 4, "Nothing was left, and 4 and a half have come back"},
-		line{3 * time.Second, 1, "A half was left over, and another half has come back"},
+		line{24 * time.Second, 4, "Ten passed 24 s ago, and four have come back"},
+		line{0, 1, "Four had come back, and passed"},
+		line{3 * time.Second, 1, "Half of the next one has come back"},
+		line{3 * time.Second, 1, "A half had come back, and the other half has now"},
 		line{54 * time.Second, 10, "A key rests, and has 9 of its burst of 10 again"},
 		line{6 * time.Second, 10, "A key has rested long enough for its burst of 10"},
 		line{0, 1, "A key has rested, and then had its burst of 10 once more"})
-	script(t, limit(10, time.Minute, 10),
-		line{0, 1, "It is the first"},
-		line{59900 * time.Millisecond, 10, "Shortly before the full minute all are there"},
-		line{100 * time.Millisecond, 1, "Ten passed just before the full minute, and a new one begins"},
-		line{29 * time.Second, 5, "Ten passed half a minute ago, and not five have come back"},
-		line{31 * time.Second, 10, "Ten passed a minute and 100 ms ago, and all are back"})
 	script(t, limit(2, time.Minute, 5),
 		line{0, 5, "The burst is 5, of 2 a minute"},
 		line{time.Minute, 3, "The burst is 5, but no more than 2 come back in a minute"},
@@ -88,7 +81,7 @@ func TestBurstThenRate(t *testing.T) {
 		d.sleep(7 * time.Millisecond)
 		d.ask("ann", 1, "It is asked 50 times as often as it may")
 	}, limit(3, time.Second, 5)) // a third of a second is no whole number of nanoseconds
-	at(t, 600, func(d *desk) { d.onTime("ann", 1, "It asks for hours at the very nanosecond") }, limit(7, time.Minute, 2))
+	at(t, 600, func(d *desk) { d.onTime(1, "It asks for hours at the very nanosecond") }, limit(7, time.Minute, 2))
 	at(t, 1000, func(d *desk) {
 		d.ask("ann", 1, "It keeps to the rate, with a third of a second and no more between two")
 		d.sleep(time.Second/3 + 1)
@@ -135,7 +128,7 @@ func TestRefused(t *testing.T) {
 		for range 1000 {
 			d.ask("ann", 1, "All 10 were had, and another is asked for again and again")
 		}
-		d.onTime("ann", 1, "It was refused a thousand times, which costs nothing, and asks when it was told to")
+		d.onTime(1, "It was refused a thousand times, which costs nothing, and asks when it was told to")
 	}, usual)
 	script(t, usual,
 		line{0, 7, "There are 10, and 7 are asked for at once"},
@@ -163,7 +156,7 @@ func TestRefused(t *testing.T) {
 				wait, err := d.allow(key, wrong)
 				step.Equal(d, answer{0, ratelimit.ErrSize}, answer{wait, err}, "Of a burst of 10 nobody can have %d. What Allow returns:", wrong)
 			}
-			d.onTime("ann", 3, fmt.Sprintf("%d were asked for, which is an error, and costs and brings nothing", wrong))
+			d.onTime(3, fmt.Sprintf("%d were asked for, which is an error, and costs and brings nothing", wrong))
 			d.ask("new", 10, fmt.Sprintf("A new key has asked for %d, which is an error, and costs nothing", wrong))
 		}, usual)
 	}
@@ -197,36 +190,6 @@ func TestKeys(t *testing.T) {
 			d.ask(key, 1, fmt.Sprintf("%.20q has had its burst", key))
 		}
 	}, limit(1, time.Second, 2))
-	for places := range 20 {
-		crowd(t, places+1, "One key comes after the other", func(*desk) {})
-	}
-	crowd(t, 20, "A flood is to come", func(d *desk) {
-		for n := range 1000 {
-			wait, err := d.allow("new "+strconv.Itoa(n), 1+n%3)
-			step.Expect(d, len(d.keys) < 20 || wait > 0 && err == nil,
-				"All 20 places are taken by busy keys, and a new key should have to wait. New key %d was told: %v.", n+1, answer{wait, err})
-		}
-		for n := range 20 {
-			if d.keys[busy(n)] != nil {
-				d.ask(busy(n), 10, "A busy key goes on, after a thousand new ones came")
-				d.ask(busy(n), 1, "A busy key goes on, after a thousand new ones came")
-			}
-		}
-	})
-	for _, n := range []int{1, 10} {
-		crowd(t, 20, "One waits for a place", func(d *desk) {
-			wait, err := d.allow("new", n)
-			step.NoError(d, err, "There is no place, and a new key should be told how long to wait.")
-			if wait > 0 {
-				d.sleep(wait - 1)
-				early, _ := d.allow("new", n)
-				step.Equal(d, 1, early, "A new key was told to wait %v for a place, and comes a nanosecond early. The wait then:", wait)
-				d.sleep(1)
-				late, _ := d.allow("new", n)
-				step.Equal(d, 0, late, "A new key was told to wait %v for a place, and has done so. The wait then:", wait)
-			}
-		})
-	}
 	step.Bubble(t, func(t *step.T) {
 		const places, size = 1000, 2 << 10
 		d := open(t, places, limit(10, time.Second, 4))
@@ -250,12 +213,45 @@ func TestKeys(t *testing.T) {
 		few("have come at the same moment, most of whom have to wait")
 		runtime.KeepAlive(d)
 	})
+	used := map[string]func(n int) int{"nothing": func(int) int { return 10 }, "something": func(n int) int { return 1 + n%10 }}
+	for places := range 20 {
+		crowd(t, places+1, used["something"], func(*desk) {})
+	}
+	for _, has := range []string{"nothing", "something"} {
+		crowd(t, 20, used[has], func(d *desk) {
+			for n := range 1000 {
+				wait, err := d.allow("new "+strconv.Itoa(n), 1+n%3)
+				step.Expect(d, len(d.keys) < 20 || wait > 0 && err == nil, "All 20 places are taken by busy keys, which have %s left. "+
+					"A new key should have to wait. New key %d was told: %v.", has, n+1, answer{wait, err})
+			}
+			for n := range 20 {
+				if d.keys[busy(n)] != nil {
+					d.ask(busy(n), 10, "A busy key goes on, after a thousand new ones came")
+					d.ask(busy(n), 1, "A busy key goes on, after a thousand new ones came")
+				}
+			}
+		})
+	}
+	for _, n := range []int{1, 10} {
+		crowd(t, 20, used["something"], func(d *desk) {
+			wait, err := d.allow("new", n)
+			step.NoError(d, err, "There is no place, and a new key should be told how long to wait.")
+			if wait > 0 {
+				d.sleep(wait - 1)
+				early, _ := d.allow("new", n)
+				step.Equal(d, 1, early, "A new key was told to wait %v for a place, and comes a nanosecond early. The wait then:", wait)
+				d.sleep(1)
+				late, _ := d.allow("new", n)
+				step.Equal(d, 0, late, "A new key was told to wait %v for a place, and has done so. The wait then:", wait)
+			}
+		})
+	}
 }
 
 func busy(n int) string { return "busy " + strconv.Itoa(n) }
 
-// crowd has a desk whose places are taken by keys that are busy for 1 to 10 s, or half of them at least.
-func crowd(t *testing.T, places int, why string, body func(d *desk)) {
+// crowd has a desk whose places are taken by busy keys, or half of them at least.
+func crowd(t *testing.T, places int, used func(n int) int, body func(d *desk)) {
 	t.Helper()
 	step.Bubble(t, func(t *step.T) {
 		d := open(t, places, limit(1, time.Second, 10))
@@ -263,11 +259,11 @@ func crowd(t *testing.T, places int, why string, body func(d *desk)) {
 			_, _ = d.allow("wrong "+strconv.Itoa(n), 11) // takes no place
 		}
 		for n := range places {
-			wait, err := d.allow(busy(n), 1+n%10)
-			step.Expect(t, wait == 0 && err == nil || 2*n >= places, "%s. %d of %d places are taken, and a new key should pass. It was told: %v.",
-				why, n, places, answer{wait, err})
+			wait, err := d.allow(busy(n), used(n))
+			step.Expect(t, wait == 0 && err == nil || 2*n >= places, "%d of %d places are taken, and a new key should pass. It was told: %v.",
+				n, places, answer{wait, err})
 			if wait == 0 {
-				d.pass(busy(n), 0, 1+n%10)
+				d.pass(busy(n), 0, used(n))
 			}
 		}
 		body(d)
@@ -294,7 +290,7 @@ func TestSeveralLimits(t *testing.T) {
 				d.sleep(time.Second)
 			}
 			d.ask("ann", 1, "10 a second and 1,000 a day, of which the day's were all had")
-			d.onTime("ann", 1, "The day's were all had, and it waits for the day and not for the second")
+			d.onTime(1, "The day's were all had, and it waits for the day and not for the second")
 		}, both...)
 		at(t, 1, func(d *desk) {
 			wait, err := d.allow("ann", 11)
@@ -314,9 +310,10 @@ func TestSeveralLimits(t *testing.T) {
 			for range 10 {
 				d.ask("ann", 2, "One limit refuses, and the other one has 2")
 			}
+			d.ask("ann", 3, "Both limits refuse, one of them for longer")
 			d.sleep(2 * time.Minute)
 			d.ask("ann", 2, "The calls that one limit refused should not count in the other one")
-			d.onTime("ann", 3, "Both limits are asked for 3")
+			d.onTime(3, "Both limits are asked for 3")
 		}, others...)
 	}
 	for seed := range 40 {
@@ -556,7 +553,7 @@ func TestFurtherServers(t *testing.T) {
 		step.Equal(t, before, d.store.swaps, "What is refused costs nothing, and nothing is written for it. Compare-and-swaps:")
 		d.ask("ben", 5, "Another key has had nothing")
 		for n := range 50 {
-			d.onTime("ann", 1+n%3, "It asks at the very nanosecond")
+			d.onTime(1+n%3, "It asks at the very nanosecond")
 		}
 		for _, wrong := range []int{0, -1, 6} {
 			wait, err := d.allow("ann", wrong)
@@ -589,7 +586,7 @@ func TestFurtherServers(t *testing.T) {
 		}
 		d.pass("ann", d.latest, 1)
 		d.ask("ann", 1, "A server whose clock is behind had the last")
-		d.onTime("ann", 1, "A server whose clock is behind had the last")
+		d.onTime(1, "A server whose clock is behind had the last")
 	})
 	explore(t, 200, func(t *step.T, m meeting) *desk { return share(t, m.limits...) },
 		meeting{"Two servers, and 2 and 1 are asked for", 0, 0, 0, two, calls{{ask("ann", 2)}, {ask("ann", 1)}}},

@@ -49,8 +49,7 @@ func (l Limit) plus(m moment, k int) moment {
 	return moment{m.NS + m.Part/int64(l.N), m.Part % int64(l.N)}
 }
 
-// A state is all that counts for a key: when each limit is full again. How far ahead that is, is what has been used. This
-// is GCRA, the generic cell rate algorithm.
+// A state says when each limit is full again, which is all there is to know: the generic cell rate algorithm, GCRA.
 type state []moment
 
 // turn returns when n more fit all limits.
@@ -98,7 +97,7 @@ type Limiter struct {
 	clock   func() time.Time
 	began   time.Time
 
-	mu     sync.Mutex // guards what follows, and is held while the clock is asked, so that nobody decides by an old time
+	mu     sync.Mutex // guards what follows, and is held while the clock is asked: nobody decides by an old time
 	now    int64      // since began; it never goes back
 	keys   map[string]*key
 	places places // of all keys; the first is the first to be full, and so as good as new
@@ -131,7 +130,7 @@ func (l *Limiter) Allow(key string, n int) (wait time.Duration, err error) {
 	return wait, nil
 }
 
-// decide lets n pass or none. It returns the key as well, which is nil if there is no place for it. The caller holds mu.
+// decide lets n pass or none. The key is nil if there is no place for it. The caller holds mu.
 func (l *Limiter) decide(name string, n int) (wait time.Duration, k *key) {
 	told := int64(l.clock().Sub(l.began))
 	l.now = max(l.now, told)
@@ -140,7 +139,8 @@ func (l *Limiter) decide(name string, n int) (wait time.Duration, k *key) {
 			if free := l.places[0].full(); free > l.now {
 				return time.Duration(free - told), nil
 			}
-			delete(l.keys, heap.Pop(&l.places).(*key).name)
+			gone, _ := heap.Pop(&l.places).(*key)
+			delete(l.keys, gone.name)
 		}
 		k = &key{state: make(state, len(l.limits)), name: name}
 		l.keys[name] = k
@@ -157,10 +157,19 @@ func (l *Limiter) decide(name string, n int) (wait time.Duration, k *key) {
 // places is a heap.
 type places []*key
 
-func (p places) Len() int           { return len(p) }
-func (p places) Less(i, j int) bool { return p[i].full() < p[j].full() }
-func (p places) Swap(i, j int)      { p[i], p[j], p[i].place, p[j].place = p[j], p[i], j, i }
-func (p *places) Push(k any)        { k.(*key).place = len(*p); *p = append(*p, k.(*key)) }
+func (p *places) Len() int           { return len(*p) }
+func (p *places) Less(i, j int) bool { return (*p)[i].full() < (*p)[j].full() }
+func (p *places) Swap(i, j int) {
+	(*p)[i], (*p)[j] = (*p)[j], (*p)[i]
+	(*p)[i].place, (*p)[j].place = i, j
+}
+
+func (p *places) Push(x any) {
+	k, _ := x.(*key)
+	k.place = len(*p)
+	*p = append(*p, k)
+}
+
 func (p *places) Pop() any {
 	last := (*p)[len(*p)-1]
 	*p = slices.Delete(*p, len(*p)-1, len(*p))
@@ -193,8 +202,8 @@ func (l *Limiter) Handler(c HTTP, next http.Handler) http.Handler {
 			return
 		}
 		wait, left := l.request(Client(r, c.Hops).String(), n)
-		w.Header().Set("RateLimit-Policy", strings.Join(policies, ", "))
-		w.Header().Set("RateLimit", left)
+		w.Header().Set("Ratelimit-Policy", strings.Join(policies, ", "))
+		w.Header().Set("Ratelimit", left) // net/http writes it so, and names of fields have no case
 		if wait > 0 {
 			w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
 			http.Error(w, "too many requests", http.StatusTooManyRequests)
@@ -225,8 +234,7 @@ func (l *Limiter) request(name string, n int) (wait time.Duration, left string) 
 // seconds rounds up.
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
-// Client returns whose request it is: an IPv4 address as a /32, an IPv6 address as its /64, and if there is none, the zero
-// Prefix.
+// Client returns whose request it is: an IPv4 address as a /32, an IPv6 address as its /64, or the zero Prefix if there is none.
 func Client(r *http.Request, hops int) netip.Prefix {
 	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := range chain {
@@ -271,10 +279,8 @@ func (s Shared) Allow(key string, n int) (wait time.Duration, err error) {
 			At   int64
 			Full state
 		}{Full: make(state, len(s.Limits))}
-		if old != "" {
-			if err := json.Unmarshal([]byte(old), &kept); err != nil {
-				return 0, err
-			}
+		if err := json.Unmarshal([]byte(cmp.Or(old, "{}")), &kept); err != nil {
+			return 0, err
 		}
 		told := s.Now().UnixNano()
 		now := max(told, kept.At) // another server's clock may be ahead
