@@ -15,8 +15,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
-// A rule is the limits that hold together.
-type rule []ratelimit.Limit
+type rule []ratelimit.Limit // that hold together
 
 // A clock shows what the step says. To ask it is a point, and so is to have the answer.
 type clock struct {
@@ -26,6 +25,8 @@ type clock struct {
 }
 
 var noon = time.Date(2027, time.March, 5, 12, 0, 0, 0, time.UTC)
+
+const tick = 500 * time.Millisecond // that the clock moves among calls at the same time
 
 func (c *clock) now() time.Time {
 	if c.x == nil {
@@ -195,9 +196,6 @@ func ask(key string, n int) *call { return &call{key: key, n: n} }
 
 func (c *call) String() string { return fmt.Sprintf("%d of %s: %v", c.n, c.key, c.answer) }
 
-// tick is how far the clock moves among calls at the same time.
-const tick = 500 * time.Millisecond
-
 // explained reports whether the calls could have been made one after the other, at times that never go back.
 func explained(w world, since int64, calls []*call) bool {
 	for i, c := range calls {
@@ -273,7 +271,8 @@ type store struct {
 	mu     sync.Mutex
 	texts  map[string]string
 	swaps  int
-	before func() // the next swap
+	sooner int    // how often another server is quicker than the next swaps
+	other  func() // what it does then
 }
 
 func (s *store) Load(key string) string {
@@ -285,9 +284,10 @@ func (s *store) Load(key string) string {
 
 func (s *store) CompareAndSwap(key, old, next string) bool {
 	s.x.Point("CompareAndSwap %s", key)
-	if before := s.before; before != nil {
-		s.before = nil
-		before()
+	if more := s.sooner - 1; more >= 0 {
+		s.sooner = 0
+		s.other()
+		s.sooner = more
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

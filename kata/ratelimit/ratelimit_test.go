@@ -57,6 +57,7 @@ func TestBurstThenRate(t *testing.T) {
 		for n := range 10 {
 			d.ask("ann", 1, fmt.Sprintf("A new key may have 10 at once, and has had %d", n))
 		}
+		d.ask("ann", 1, "A new key may have 10 at once, and has had them")
 	}, limit(10, time.Minute, 10))
 	script(t, limit(10, time.Minute, 10),
 		line{59900 * time.Millisecond, 10, "Shortly before the full minute a new key may have 10"},
@@ -65,7 +66,6 @@ func TestBurstThenRate(t *testing.T) {
 	script(t, limit(10, time.Minute, 10),
 		line{0, 10, "All 10 are there"},
 		line{24 * time.Second, 4, "Ten passed 24 s ago, and four have come back"},
-		line{0, 1, "Four had come back, and passed"},
 		line{3 * time.Second, 1, "Half of the next one has come back"},
 		line{3 * time.Second, 1, "A half had come back, and the other half has now"},
 		line{54 * time.Second, 10, "A key rests, and has 9 of its burst of 10 again"},
@@ -88,12 +88,13 @@ func TestBurstThenRate(t *testing.T) {
 	}, limit(3, time.Second, 1))
 	script(t, limit(million, time.Second, million),
 		line{0, million, "A million a second"},
-		line{63 * time.Hour, million, "A million a second, after a quiet weekend"},
+		line{65 * time.Hour, million, "A million a second, after a quiet weekend"},
 		line{0, 1, "A million a second, right after the burst that followed a quiet weekend"})
 	script(t, limit(million, day, million),
 		line{0, million, "A million a day"},
 		line{86_399_999, 1, "A million a day, of which all were had, and a millionth of a day less a nanosecond is over"},
 		line{1, 1, "A million a day, of which all were had, and a millionth of a day is over"},
+		line{6 * time.Hour, million / 2, "A million a day, of which all were had, and a quarter of a day is over"},
 		line{99 * year, million, "A million a day, after 99 years"},
 		line{0, 1, "A million a day, right after the burst that followed 99 years"})
 	at(t, 20, func(d *desk) {
@@ -123,6 +124,16 @@ func TestBurstThenRate(t *testing.T) {
 // Several at once are all or none.
 func TestRefused(t *testing.T) {
 	usual := limit(10, time.Second, 10)
+	script(t, usual,
+		line{0, 10, "All 10 are there"},
+		line{0, 1, "All 10 were had, and one takes 100 ms"})
+	script(t, limit(3, time.Second, 3),
+		line{0, 3, "There are 3"},
+		line{0, 1, "A third of a second is rounded up"},
+		line{333_333_333, 1, "A third of a nanosecond is left to wait, which is rounded up to one"},
+		line{1, 1, "A third of a second is over"},
+		line{0, 1, "Two thirds of a nanosecond more than a third of a second were over"},
+		line{0, 3, "A third of a nanosecond more than two thirds of a second are left"})
 	at(t, 1, func(d *desk) {
 		d.ask("ann", 10, "All 10 are there")
 		for range 1000 {
@@ -139,13 +150,6 @@ func TestRefused(t *testing.T) {
 		line{1, 4, "4 have come back"},
 		line{time.Second - 1, 10, "All 10 have come back but for a nanosecond"},
 		line{1, 10, "All 10 have come back"})
-	script(t, limit(3, time.Second, 3),
-		line{0, 3, "There are 3"},
-		line{0, 1, "A third of a second is rounded up"},
-		line{333_333_333, 1, "A third of a nanosecond is left to wait, which is rounded up to one"},
-		line{1, 1, "A third of a second is over"},
-		line{0, 1, "Two thirds of a nanosecond more than a third of a second were over"},
-		line{0, 3, "A third of a nanosecond more than two thirds of a second are left"})
 	script(t, usual,
 		line{0, 10, "All 10 are had"},
 		line{-time.Minute, 1, "The clock has gone back a minute, which is a minute more to wait"})
@@ -169,7 +173,7 @@ func TestRefused(t *testing.T) {
 		}
 	}, usual)
 	at(t, 1, func(d *desk) {
-		d.allow = ratelimit.New(ratelimit.Config{Limits: d.limits, MaxKeys: 1}).Allow
+		d.allow = ratelimit.New(ratelimit.Config{Limits: d.limits, MaxKeys: 9}).Allow
 		d.ask("ann", 10, "Now is nil, so time.Now is the clock")
 		time.Sleep(300 * time.Millisecond)
 		d.sleep(300 * time.Millisecond)
@@ -333,11 +337,13 @@ func TestSeveralLimits(t *testing.T) {
 func TestAtTheSameTime(t *testing.T) {
 	two, slow := limit(1, tick, 2), limit(1, 4*tick, 2)
 	explore(t, 300, func(t *step.T, m meeting) *desk { return open(t, m.places, m.limits...) },
+		meeting{"One is left, and one comes for two", 9, 1, 0, rule{two}, calls{{ask("ann", 1), ask("ann", 1)}}},
+		meeting{"One is left, and two come", 9, 1, 0, rule{two}, calls{{ask("ann", 1)}, {ask("ann", 1)}}},
+		meeting{"Two new keys come for one place", 1, 0, 0, rule{two}, calls{{ask("ben", 1)}, {ask("cem", 1)}}},
 		meeting{"Two are there, and three come", 9, 0, 0, rule{two}, calls{{ask("ann", 1)}, {ask("ann", 1)}, {ask("ann", 1)}}},
 		meeting{"Two are there, and 2 and 1 are asked for", 9, 0, 0, rule{two}, calls{{ask("ann", 2)}, {ask("ann", 1)}}},
+		meeting{"All are there, and time passes", 9, 0, 1, rule{two}, calls{{ask("ann", 1)}, {ask("ann", 1)}}},
 		meeting{"All were had, and time passes", 9, 2, 2, rule{two}, calls{{ask("ann", 1)}, {ask("ann", 1), ask("ann", 1)}}},
-		meeting{"All are there, and time passes", 9, 0, 1, rule{two}, calls{{ask("ann", 1)}, {ask("ann", 1), ask("ann", 1)}}},
-		meeting{"Two new keys come for one place", 1, 0, 0, rule{two}, calls{{ask("ben", 1)}, {ask("cem", 1)}}},
 		meeting{"Two new keys come for a place that becomes free", 1, 1, 1, rule{two}, calls{{ask("ben", 1)}, {ask("cem", 1)}}},
 		meeting{"A key goes on, and a new one comes for its place", 1, 1, 1, rule{two}, calls{{ask("ann", 2)}, {ask("ben", 2)}}},
 		meeting{"One limit has 2 and the other one 1", 9, 0, 0, rule{two, limit(1, tick, 1)}, calls{{ask("ann", 1)}, {ask("ann", 1)}}},
@@ -391,7 +397,7 @@ func TestOverHTTP(t *testing.T) {
 		step.Bubble(t, func(t *step.T) {
 			d := open(t, 1, limits...)
 			for n := range 30 {
-				d.request("192.0.2.1", 1+n%3, fmt.Sprintf("A client asks %d times, for 1 to 3", n+1))
+				d.request("192.0.2.1", 1+n%3, fmt.Sprintf("Request %d of a client, each for 1 to 3", n+1))
 				d.request("192.0.2.2", 1, "Another client has the only place")
 				d.sleep(time.Duration(n%7) * 431 * time.Millisecond)
 			}
@@ -505,6 +511,7 @@ func TestClient(t *testing.T) {
 		remote, want string
 		forwarded    []string
 	}{
+		{"nobody is between", 0, "192.0.2.1:5", "192.0.2.1/32", nil},
 		{"nobody is between, whatever the client writes", 0, "192.0.2.1:5", "192.0.2.1/32", []string{"203.0.113.9"}},
 		{"one proxy has appended whom it saw", 1, "10.0.0.1:5", "203.0.113.9/32", []string{"203.0.113.9"}},
 		{"the client wrote an address, and one proxy has appended", 1, "10.0.0.1:5", "203.0.113.9/32", []string{"198.51.100.1, 203.0.113.9"}},
@@ -529,8 +536,8 @@ func TestClient(t *testing.T) {
 		step.Bubble(t, func(t *step.T) {
 			r := from(tt.remote, tt.forwarded...)
 			r.Header["X-Real-Ip"], r.Header["Forwarded"] = []string{"8.8.8.8"}, []string{"for=8.8.8.8"}
-			step.Equal(t, tt.want, ratelimit.Client(r, tt.hops).String(), "%d proxies are trusted, and %s. RemoteAddr is %s, and "+
-				"X-Forwarded-For is %q. The client:", tt.hops, tt.why, tt.remote, tt.forwarded)
+			step.Equal(t, tt.want, ratelimit.Client(r, tt.hops).String(), "Hops are %d, RemoteAddr is %s, X-Forwarded-For is %q. "+
+				"Since %s, the client is:", tt.hops, tt.remote, tt.forwarded, tt.why)
 			d := open(t, 9, limit(1, time.Second, 1))
 			get(d.Limiter, ratelimit.HTTP{Hops: tt.hops}, r)
 			d.pass(tt.want, 0, 1)
@@ -560,20 +567,16 @@ func TestFurtherServers(t *testing.T) {
 			step.Equal(t, answer{0, ratelimit.ErrSize}, answer{wait, err}, "Of a burst of 5 nobody can have %d. What Allow returns:", wrong)
 		}
 	})
-	step.Bubble(t, func(t *step.T) {
-		d := share(t, limit(1, time.Second, 30))
-		for n := range 20 {
-			d.store.before = func() { d.ask("ann", 1, fmt.Sprintf("Other servers were quicker %d times", n)) }
-			wait, err := d.allow("ann", 30-n)
-			step.Equal(t, answer{time.Second, nil}, answer{wait, err}, "Another server is quicker, and takes one of %d. "+
-				"What Allow returns for %[1]d:", 30-n)
-		}
-		d.store.before = func() { d.ask("ann", 1, "Other servers were quicker 20 times") }
-		_, err := d.allow("ann", 9)
-		step.NoError(t, err, "Another server is quicker, and leaves 9. They should pass.")
-		d.pass("ann", 0, 9)
-		d.ask("ann", 1, "Another server was quicker, and left 9, which were had")
-	})
+	for _, times := range []int{1, 20} {
+		step.Bubble(t, func(t *step.T) {
+			d := share(t, limit(1, time.Second, 10+times))
+			d.store.sooner, d.store.other = times, func() { d.ask("ann", 1, "Another server is quicker") }
+			wait, err := d.allow("ann", 10)
+			step.Equal(t, answer{0, nil}, answer{wait, err}, "Other servers are quicker, %d times, and leave 10. What Allow returns for 10:", times)
+			d.pass("ann", 0, 10)
+			d.ask("ann", 1, "Other servers were quicker and left 10, which were had")
+		})
+	}
 	step.Bubble(t, func(t *step.T) {
 		d, other := share(t, limit(1, time.Second, 3)), &clock{}
 		d.sleep(time.Minute)
