@@ -201,7 +201,7 @@ func TestKeys(t *testing.T) {
 		few := func(who string) {
 			t.Helper()
 			kept := (inUse() - before) / size
-			step.Expect(t, kept <= places*5/4, "20,000 keys %s. There are 1,000 places, and no more keys than that should be in memory. "+
+			step.Expect(t, kept <= places*5/4, "%s. There are 1,000 places, and no more keys than that should be in memory. "+
 				"About %d are.", who, kept)
 		}
 		for n := range 20 * places { // 400 are busy at a time
@@ -210,11 +210,11 @@ func TestKeys(t *testing.T) {
 				"It was told: %v.", n+1, answer{wait, err})
 			d.sleep(time.Millisecond)
 		}
-		few("have passed, one after the other")
-		for n := range 20 * places {
+		few("20,000 keys have passed, one after the other")
+		for n := range 3 * places {
 			_, _ = d.allow(strings.Repeat("l", size)+strconv.Itoa(n), 4)
 		}
-		few("have come at the same moment, most of whom have to wait")
+		few("3,000 more keys have come at the same moment, most of whom have to wait")
 		runtime.KeepAlive(d)
 	})
 	used := map[string]func(n int) int{"nothing": func(int) int { return 10 }, "something": func(n int) int { return 1 + n%10 }}
