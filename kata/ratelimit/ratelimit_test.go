@@ -17,6 +17,7 @@ import (
 	"github.com/backend-kata/dojo/kata/internal/step"
 	"github.com/backend-kata/dojo/kata/ratelimit"
 	"github.com/backend-kata/dojo/pkg/apart"
+	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
 // at opens a desk with 100 places in a bubble, for a body that runs so many times.
@@ -95,17 +96,11 @@ func TestBurstThenRate(t *testing.T) {
 		line{86_399_999, 1, "A million a day, of which all were had, and a millionth of a day less a nanosecond is over"},
 		line{1, 1, "A million a day, of which all were had, and a millionth of a day is over"},
 		line{6 * time.Hour, million / 2, "A million a day, of which all were had, and a quarter of a day is over"},
-		line{99 * year, million, "A million a day, after 99 years"},
-		line{0, 1, "A million a day, right after the burst that followed 99 years"})
-	at(t, 20, func(d *desk) {
-		d.ask("ann", 3, "More than two come back in a nanosecond")
-		d.sleep(1)
-	}, limit(math.MaxInt32, 900*time.Millisecond, 8))
+		line{99 * year, million, "A million a day, after 99 years"})
 	script(t, limit(1, time.Second, 2),
 		line{0, 2, "Both of a burst pass"},
 		line{-time.Hour, 1, "The clock has gone back an hour"},
-		line{time.Hour, 1, "The clock went back an hour, and an hour later shows the same as at first"},
-		line{time.Second, 1, "The clock went back an hour, and now shows a second more than at first"})
+		line{time.Hour, 1, "The clock went back an hour, and an hour later shows the same as at first"})
 	script(t, limit(1, time.Second, 2),
 		line{time.Hour, 1, "One of two passes"},
 		line{-time.Hour, 1, "The clock has gone back an hour, and one of two is left"},
@@ -164,13 +159,10 @@ func TestRefused(t *testing.T) {
 			d.ask("new", 10, fmt.Sprintf("A new key has asked for %d, which is an error, and costs nothing", wrong))
 		}, usual)
 	}
-	at(t, 1, func(d *desk) {
-		for n, what := range []string{"a new key", "a key that passes again", "a key that has to wait"} {
-			d.clock.asked = 0
-			d.ask("ann", 9-4*n, what)
-			step.Expect(d, d.clock.asked <= 1, "The clock should be asked once a call, so that a decision is of one moment. "+
-				"It was asked %d times for %s.", d.clock.asked, what)
-		}
+	at(t, 3, func(d *desk) {
+		d.clock.asked = 0
+		d.ask("ann", 4, "The clock's calls are counted")
+		step.Expect(d, d.clock.asked <= 1, "The clock should be asked once a call, or a decision is of two moments. It was asked %d times.", d.clock.asked)
 	}, usual)
 	at(t, 1, func(d *desk) {
 		d.allow = ratelimit.New(ratelimit.Config{Limits: d.limits, MaxKeys: 9}).Allow
@@ -234,22 +226,23 @@ func TestKeys(t *testing.T) {
 					d.ask(busy(n), 1, "A busy key goes on, after a thousand new ones came")
 				}
 			}
-		})
-	}
-	for _, n := range []int{1, 10} {
-		crowd(t, 20, used["something"], func(d *desk) {
-			wait, err := d.allow("new", n)
-			step.NoError(d, err, "There is no place, and a new key should be told how long to wait.")
-			if wait > 0 {
-				d.sleep(wait - 1)
-				early, _ := d.allow("new", n)
-				step.Equal(d, 1, early, "A new key was told to wait %v for a place, and comes a nanosecond early. The wait then:", wait)
-				d.sleep(1)
-				late, _ := d.allow("new", n)
-				step.Equal(d, 0, late, "A new key was told to wait %v for a place, and has done so. The wait then:", wait)
+			for d.sleep(6 * time.Second); has == "something" && d.clock.shows.Load() < int64(10*time.Second); d.sleep(time.Second) {
+				d.ask(fmt.Sprint("late", d.clock.shows.Load()), 10, "Fewer than half of the keys are still busy")
 			}
 		})
 	}
+	crowd(t, 20, used["something"], func(d *desk) {
+		wait, err := d.allow("new", 10)
+		step.NoError(d, err, "There is no place, and a new key should be told how long to wait.")
+		if wait > 0 {
+			d.sleep(wait - 1)
+			early, _ := d.allow("new", 10)
+			step.Equal(d, 1, early, "A new key was told to wait %v for a place, and comes a nanosecond early. The wait then:", wait)
+			d.sleep(1)
+			late, _ := d.allow("new", 10)
+			step.Equal(d, 0, late, "A new key was told to wait %v for a place, and has done so. The wait then:", wait)
+		}
+	})
 }
 
 func busy(n int) string { return "busy " + strconv.Itoa(n) }
@@ -378,7 +371,20 @@ func TestOverHTTP(t *testing.T) {
 		d.pass("192.0.2.1/32", 0, 1)
 		d.ask("192.0.2.1/32", 9, "A request counts for the key 192.0.2.1/32, of whose 10 there are 9 left")
 		d.request("192.0.2.1", 1, "The key 192.0.2.1/32 has had its burst")
-		d.request("192.0.2.2", 1, "Another client has had nothing")
+	})
+	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
+		d, got := open(t, 9, limit(1, time.Hour, 2)), [2]result{}
+		d.clock.x = x
+		for i := range got {
+			x.Go("request "+strconv.Itoa(i+1), func() {
+				x.Point("comes")
+				got[i] = get(d.Limiter, ratelimit.HTTP{}, from("192.0.2.1:5"))
+			})
+		}
+		x.Run()
+		first, second := got[0].header.Get("RateLimit"), got[1].header.Get("RateLimit")
+		step.Expect(t, strings.Contains(first+second, "r=1") && strings.Contains(first+second, "r=0"),
+			"Two requests come at once for the last two. One should be told r=1, the other one r=0. They are told %s and %s.", first, second)
 	})
 	for _, left := range []time.Duration{100 * time.Millisecond, 1, time.Second, time.Minute - 1, time.Minute, time.Minute + 1} {
 		step.Bubble(t, func(t *step.T) {
@@ -451,9 +457,6 @@ func (d *desk) request(remote string, weight int, why string) {
 	now, key := d.clock.shows.Load(), remote+"/32"
 	wait := d.turn(key, now, weight) - now
 	c := ratelimit.HTTP{Weight: func(*http.Request) int { return weight }}
-	if weight == 1 {
-		c.Weight = nil
-	}
 	got := get(d.Limiter, c, from(remote+":5"))
 	d.Tell("at %v: %d for %s → %v %v", time.Duration(now), weight, remote, got.status, got.header)
 	if wait == 0 {
@@ -516,7 +519,6 @@ func TestClient(t *testing.T) {
 		{"one proxy has appended whom it saw", 1, "10.0.0.1:5", "203.0.113.9/32", []string{"203.0.113.9"}},
 		{"the client wrote an address, and one proxy has appended", 1, "10.0.0.1:5", "203.0.113.9/32", []string{"198.51.100.1, 203.0.113.9"}},
 		{"each has a line of its own", 2, "10.0.0.1:5", "203.0.113.9/32", []string{"2.2.2.2", "203.0.113.9", "10.0.0.2"}},
-		{"the lines are one list", 3, "10.0.0.1:5", "203.0.113.9/32", []string{"2.2.2.2, 203.0.113.9", "10.0.0.3,10.0.0.2"}},
 		{"it came through one proxy and not two", 2, "10.0.0.1:5", "203.0.113.9/32", []string{"203.0.113.9"}},
 		{"it came through none of three proxies", 3, "192.0.2.1:5", "192.0.2.1/32", nil},
 		{"there are spaces and tabs around it", 2, "10.0.0.1:5", "203.0.113.9/32", []string{"1.1.1.1 , \t203.0.113.9\t ,10.0.0.2 "}},
@@ -525,9 +527,7 @@ func TestClient(t *testing.T) {
 		{"the element is IPv6 and has a port", 1, "10.0.0.1:5", "2001:db8:1:2::/64", []string{"[2001:db8:1:2::9]:4711"}},
 		{"all of a /64 are one client", 0, "[2001:db8:1:2:aaaa:bbbb:cccc:dddd]:5", "2001:db8:1:2::/64", nil},
 		{"the next /64 is another client", 0, "[2001:db8:1:3:aaaa:bbbb:cccc:dddd]:5", "2001:db8:1:3::/64", nil},
-		{"RemoteAddr has no port", 0, "192.0.2.1", "192.0.2.1/32", nil},
 		{"it is IPv4 written as IPv6", 1, "10.0.0.1:5", "203.0.113.9/32", []string{"::ffff:203.0.113.9"}},
-		{"it is IPv4 written as IPv6, with a port", 0, "[::ffff:192.0.2.1]:5", "192.0.2.1/32", nil},
 		{"the element is no address, and RemoteAddr comes after it", 1, "10.0.0.1:5", "10.0.0.1/32", []string{"203.0.113.9, unknown"}},
 		{"the element is no address, and the one after it is", 2, "10.0.0.1:5", "10.0.0.2/32", []string{"203.0.113.9, unknown, 10.0.0.2"}},
 		{"it came over a Unix socket", 0, "@", "invalid Prefix", nil},

@@ -37,8 +37,8 @@ var algorithms = []algorithm{
 			return count <= 100
 		}
 	}},
-	{"token bucket, burst 100", "a time", figure.Right, figure.Place{X: 59, Y: 160, End: true}, bucket100(100)},
-	{"sliding log", "100 times", figure.Halfway, figure.Place{X: 59, Y: 88, End: true}, func() func(now int64) bool {
+	{"token bucket, burst 100", "a time", figure.Right, figure.Place{X: 3, Y: 168}, bucket100(100)},
+	{"sliding log", "100 times", figure.Halfway, figure.Place{X: 3, Y: 84}, func() func(now int64) bool {
 		var log []int64
 		return func(now int64) bool {
 			for len(log) > 0 && log[0] <= now-minute {
@@ -51,7 +51,7 @@ var algorithms = []algorithm{
 			return true
 		}
 	}},
-	{"sliding window counter", "two counters, and which window", figure.Halfway, figure.Place{X: 59, Y: 112, End: true}, func() func(now int64) bool {
+	{"sliding window counter", "two counters, and which window", figure.Halfway, figure.Place{}, func() func(now int64) bool {
 		window, before, count := int64(-1), int64(0), int64(0)
 		return func(now int64) bool {
 			switch now / minute {
@@ -139,7 +139,9 @@ func TestFigureBorder(t *testing.T) {
 			rows[i] = append(rows[i], fmt.Sprint(n))
 			line.Points = append(line.Points, [2]float64{l.Seconds(), float64(n)})
 		}
-		chart.Lines = append(chart.Lines, line)
+		if a.label != (figure.Place{}) { // the sliding window counter lies on the first token bucket
+			chart.Lines = append(chart.Lines, line)
+		}
 	}
 	figure.Current(t, "ratelimit-border", append([][]string{head}, rows...), chart)
 }
