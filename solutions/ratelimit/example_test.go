@@ -22,18 +22,16 @@ func (w *window) allow(now time.Time, limit int64) bool {
 // end
 
 // example: bucket
-// A bucket is full at first, and gets a token back every so often.
 type bucket struct{ full time.Time } // when all tokens are back
 
-// allow returns 0, or how long to wait.
-func (b *bucket) allow(now time.Time, every time.Duration, burst int) time.Duration {
+func (b *bucket) allow(now time.Time, every time.Duration, burst int) (wait time.Duration) {
 	full := b.full
 	if full.Before(now) {
 		full = now
 	}
-	full = full.Add(every) // one token more to wait for
-	if wait := full.Sub(now) - time.Duration(burst)*every; wait > 0 {
-		return wait // and nothing is taken
+	full = full.Add(every) // one more token to come back
+	if wait = full.Sub(now) - time.Duration(burst)*every; wait > 0 {
+		return wait // nothing is taken
 	}
 	b.full = full
 	return 0
