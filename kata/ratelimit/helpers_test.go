@@ -15,8 +15,6 @@ import (
 	"github.com/backend-kata/dojo/pkg/interleave"
 )
 
-type rule []ratelimit.Limit // that hold together
-
 // A clock shows what the step says. To ask it is a point, and so is to have the answer.
 type clock struct {
 	x     *interleave.Schedule
@@ -120,10 +118,9 @@ func limit(n int, per time.Duration, burst int) ratelimit.Limit {
 
 func named(name string, l ratelimit.Limit) ratelimit.Limit { l.Name = name; return l }
 
-func open(t *step.T, places int, limits ...ratelimit.Limit) *desk {
-	d := &desk{T: t, world: world{limits, places, map[string][]pass{}}, clock: &clock{}, exact: true}
-	d.store = &store{texts: map[string]string{}}
-	d.Limiter = ratelimit.New(ratelimit.Config{Limits: limits, MaxKeys: places, Now: d.clock.now})
+func open(t *step.T, room int, limits ...ratelimit.Limit) *desk {
+	d := &desk{T: t, world: world{limits, room, map[string][]pass{}}, clock: &clock{}, store: &store{texts: map[string]string{}}, exact: true}
+	d.Limiter = ratelimit.New(ratelimit.Config{Limits: limits, MaxKeys: room, Now: d.clock.now})
 	d.allow = d.Allow
 	return d
 }
@@ -176,8 +173,11 @@ type answer struct {
 }
 
 func (a answer) String() string {
-	if a.err != nil {
+	switch {
+	case a.err != nil:
 		return fmt.Sprintf("the error %q", a.err)
+	case a.wait == 0:
+		return "pass"
 	}
 	return fmt.Sprintf("wait %v", a.wait)
 }
@@ -228,7 +228,8 @@ type meeting struct {
 	callers               calls
 }
 
-type calls [][]*call
+type calls [][]*call        // by caller
+type rule []ratelimit.Limit // that hold together
 
 // explore has meetings in every order, and expects that the callers are told what the contract says.
 func explore(t *testing.T, budget int, open func(t *step.T, m meeting) *desk, meetings ...meeting) {
@@ -266,9 +267,8 @@ func explore(t *testing.T, budget int, open func(t *step.T, m meeting) *desk, me
 
 // A store is what servers share. Each of its calls is a point.
 type store struct {
-	x *interleave.Schedule
-
-	mu     sync.Mutex
+	x      *interleave.Schedule
+	mu     sync.Mutex // guards what follows
 	texts  map[string]string
 	swaps  int
 	sooner int    // how often another server is quicker than the next swaps
