@@ -36,8 +36,7 @@ func (c *clock) now() time.Time {
 	return noon.Add(shows)
 }
 
-// A pass is n that have passed.
-type pass struct{ at, n int64 }
+type pass struct{ at, n int64 } // n that have passed
 
 // fits returns when n more fit every window of a limit, from now on. It is the contract's own sentence.
 func fits(passed []pass, l ratelimit.Limit, now int64, n int) int64 {
@@ -132,7 +131,6 @@ func share(t *step.T, limits ...ratelimit.Limit) *desk {
 	return d
 }
 
-// sleep moves the clock.
 func (d *desk) sleep(how time.Duration) { d.clock.shows.Add(int64(how)) }
 
 // ask asks for n, and expects what the contract says.
@@ -228,8 +226,10 @@ type meeting struct {
 	callers               calls
 }
 
-type calls [][]*call        // by caller
-type rule []ratelimit.Limit // that hold together
+type (
+	calls [][]*call         // by caller
+	rule  []ratelimit.Limit // that hold together
+)
 
 // explore has meetings in every order, and expects that the callers are told what the contract says.
 func explore(t *testing.T, budget int, open func(t *step.T, m meeting) *desk, meetings ...meeting) {

@@ -405,7 +405,7 @@ func TestOverHTTP(t *testing.T) {
 			})
 		}
 		x.Run()
-		first, second := got[0].header.Get("RateLimit"), got[1].header.Get("RateLimit")
+		first, second := got[0].header.Get("Ratelimit"), got[1].header.Get("Ratelimit")
 		step.Expect(t, strings.Contains(first+second, "r=1") && strings.Contains(first+second, "r=0"),
 			"Two requests come at once for the last two. One should be told r=1, the other one r=0. They are told %s and %s.", first, second)
 	})

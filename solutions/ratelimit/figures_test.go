@@ -148,7 +148,7 @@ func TestFigureBorder(t *testing.T) {
 
 func TestBorder(t *testing.T) {
 	within := func(i int) int { return most(flood(algorithms[i].allow()), time.Second) }
-	t.Logf("of a limit of 100 a minute, a fixed window lets %d pass within one second, a token bucket %d", within(0), within(1))
+	t.Logf("with a limit of 100 a minute, a fixed window lets %d pass within one second, a token bucket %d", within(0), within(1))
 }
 
 func TestAlgorithms(t *testing.T) {
