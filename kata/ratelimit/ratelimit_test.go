@@ -52,7 +52,7 @@ func script(t *testing.T, l ratelimit.Limit, lines ...line) {
 
 const day, year, million = 24 * time.Hour, 365 * 24 * time.Hour, 1_000_000
 
-// A burst passes at once and then the rate, in every window of time, and what keeps to the rate always passes.
+// A burst passes at once and then the rate, in every window of time, and a caller who keeps to the rate always passes.
 func TestBurstThenRate(t *testing.T) {
 	at(t, 1, func(d *desk) {
 		for n := range 10 {
@@ -98,6 +98,7 @@ func TestBurstThenRate(t *testing.T) {
 	script(t, limit(million, day, million),
 		line{0, million, "A million a day"},
 		line{86_400_000, 1, "A million a day, of which all were had, and a millionth of a day is over"},
+		line{4 * time.Minute, 10_000, "A million a day, of which all were had, and nothing was asked for 4 minutes"},
 		line{6 * time.Hour, million / 2, "A million a day, of which all were had, and a quarter of a day is over"},
 		line{99 * year, million, "A million a day, after 99 years"})
 	script(t, limit(1, time.Second, 2),
@@ -118,7 +119,7 @@ func TestBurstThenRate(t *testing.T) {
 	}
 }
 
-// What is refused costs nothing, and is told to the nanosecond when it passes.
+// A refused call costs nothing, and its wait is exact to the nanosecond.
 // Several at once are all or none.
 func TestRefused(t *testing.T) {
 	usual := limit(10, time.Second, 10)
@@ -327,7 +328,7 @@ func TestSeveralLimits(t *testing.T) {
 	}
 }
 
-// Callers come at the same time, and the clock goes on between being asked and answering: no more pass than may, and none is lost.
+// Callers come at the same time while the clock moves on: no more pass than may, and nobody who may pass is refused.
 func TestAtTheSameTime(t *testing.T) {
 	two, slow := limit(1, tick, 2), limit(1, 4*tick, 2)
 	explore(t, 300, func(t *step.T, m meeting) *desk { return open(t, m.places, m.limits...) },
@@ -359,7 +360,7 @@ func TestAtTheSameTime(t *testing.T) {
 	})
 }
 
-// Over HTTP a client is told 429 and when to come back, never too early, and everybody what is left.
+// Over HTTP a client is told 429 and when to come back, never too early, and every answer says what is left.
 func TestOverHTTP(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		d := open(t, 9, limit(10, time.Second, 10))
@@ -418,9 +419,8 @@ func TestOverHTTP(t *testing.T) {
 			step.Equal(t, 0, got.ran, "A request of the weight %d can never pass. How often next ran:", wrong)
 		}
 		d.request("192.0.2.1", 4, "Nothing has passed yet, and there are 10")
-		d.request("192.0.2.1", 5, "4 of 10 were had")
-		d.request("192.0.2.1", 5, "One of 10 is left, and 4 more take 4 s")
-		d.request("192.0.2.1", 1, "One of 10 is left, since the refused one costs nothing")
+		d.request("192.0.2.1", 7, "6 of 10 are left, and another one comes back in a second")
+		d.request("192.0.2.1", 6, "6 of 10 are left, since the refused one costs nothing")
 	})
 }
 
@@ -507,7 +507,7 @@ func seconds(ns int64) string {
 	return strconv.FormatInt((ns+int64(time.Second)-1)/int64(time.Second), 10)
 }
 
-// The client is found behind as many trusted proxies as there are, whatever it claims about itself.
+// The client is found behind as many trusted proxies as configured, whatever it claims about itself.
 func TestClient(t *testing.T) {
 	for _, tt := range []struct {
 		why          string
@@ -546,7 +546,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// Servers that share a store that can compare and swap let through together what one alone would.
+// Servers that share a store with nothing but compare-and-swap let through together what one alone would.
 func TestFurtherServers(t *testing.T) {
 	two := rule{limit(1, tick, 2)}
 	step.Bubble(t, func(t *step.T) {
