@@ -78,6 +78,7 @@ func Clone(book workbook.Book, fix bool) ([]Finding, error) {
 		{filepath.Join(book.Root, "docs", "README.md"), func(old string) (string, error) {
 			return between(old, "answers", answerList(book))
 		}},
+		{filepath.Join(book.Root, "docs", "links.txt"), func(old string) (string, error) { return sortedLinks(old), nil }},
 		{book.Deck(), func(string) (string, error) { return deck.TSV(book) }},
 	}
 	findings, err := mendAll(book.Root, files, fix)
