@@ -126,7 +126,7 @@ func closed(t *step.T, rec *sqlprobe.Recording, format string, args ...any) {
 
 func story(rec *sqlprobe.Recording) string { return "\n\nthe statements:\n" + rec.String() }
 
-func named(with nplusone.With) string { return cmp.Or(parts(with, true, ", "), "nothing along") }
+func named(with nplusone.With) string { return cmp.Or(parts(with, true, ", "), "nothing else") }
 
 // parts names the tables of what is asked for along with the orders, or of what is not.
 func parts(with nplusone.With, asked bool, separator string) string {

@@ -57,7 +57,7 @@ type Store struct {
 	MaxParameters int
 }
 
-// Orders returns the orders of those ids, with few statements.
+// Orders returns the orders with those ids, in few statements.
 func (s Store) Orders(ctx context.Context, ids []int64, with With) ([]*Order, error) {
 	return nil, nil
 }
@@ -77,7 +77,7 @@ type LoaderConfig[K comparable, V any] struct {
 	Fetch func(ctx context.Context, keys []K) (map[K]V, error)
 }
 
-// A Loader makes one call of Fetch of many calls of Load. All its methods are safe for concurrent use.
+// A Loader turns many calls of Load into one call of Fetch. All its methods are safe for concurrent use.
 type Loader[K comparable, V any] struct {
 	mu sync.Mutex // yours to use or to replace
 }

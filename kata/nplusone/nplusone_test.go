@@ -60,8 +60,8 @@ func TestTheRightAnswer(t *testing.T) {
 			return &nplusone.Order{ID: int64(id), Customer: orders[id].Customer}
 		})
 		for _, with := range []nplusone.With{{}, {Lines: true}, {Lines: true, Products: true, Payments: true}} {
-			says(t, s.ask(t, nil, with, nil).CheckCount(0), "without ids there is nothing to ask")
-			says(t, s.ask(t, []int64{}, with, nil).CheckCount(0), "without ids there is nothing to ask")
+			says(t, s.ask(t, nil, with, nil).CheckCount(0), "without ids there is nothing to query")
+			says(t, s.ask(t, []int64{}, with, nil).CheckCount(0), "without ids there is nothing to query")
 		}
 	})
 }
@@ -75,7 +75,7 @@ func TestStatementCount(t *testing.T) {
 		says(t, s.ask(t, span(1, 10), with, want).CheckAtMost(2), "10 orders with lines are in two tables")
 		says(t, s.ask(t, span(1, 1000), with, want).CheckAtMost(2), "1,000 orders with lines are in two tables")
 		bare := s.ask(t, span(1, 10), nplusone.With{}, func(id int) *nplusone.Order { return wanted(id, 0, 0, 50, nplusone.With{}) })
-		says(t, bare.CheckAtMost(1), "10 orders with nothing along are in one table")
+		says(t, bare.CheckAtMost(1), "10 orders with nothing else are in one table")
 
 		small := many(t, 32766, 100, 3, 0, 50).ask(t, span(1, 10), with, want)
 		large := many(t, 32766, 2000, 3, 0, 50).ask(t, span(1, 10), with, want)
@@ -238,13 +238,13 @@ func TestLoaderBatches(t *testing.T) {
 		time.Sleep(window + 1)
 		later := startAll(t, l, 6)
 		names(t, append(late, later...)...)
-		step.Equal(t, [][]int64{{5}, {6}}, c.batches()[1:], "Two loads came one after the other's window, and are two batches.")
+		step.Equal(t, [][]int64{{5}, {6}}, c.batches()[1:], "Two loads came after each other's window, so they are two batches.")
 		step.Equal(t, window, later[0].Took(), "Each batch has a window of its own, which begins with its first load.")
 	})
 	step.Bubble(t, func(t *step.T) {
 		l, c := loader(t, 5)
 		loads := startAll(t, l, 1, 2, 1, 3, 4)
-		step.Equal(t, 0, len(c.batches()), "Four different keys are no full batch of five, and the window is not over. Batches sent:")
+		step.Equal(t, 0, len(c.batches()), "Four different keys do not fill a batch of five, and the window is not over. Batches sent:")
 		loads = append(loads, startAll(t, l, 5)...)
 		step.Expect(t, !loads[0].Waits(), "The fifth key fills the batch, and it should be sent at once.")
 		time.Sleep(window / 2)
@@ -292,8 +292,8 @@ func TestLoaderBatches(t *testing.T) {
 		names(t, third...)
 		step.Equal(t, window+time.Second, third[0].Took(), "The third batch has its window and its Fetch, and does not wait for the second.")
 		for _, d := range second {
-			step.Equal(t, errBroken, d.Result().err, "The second Fetch failed, and every load of its batch hears of it.")
-			step.Equal(t, window+time.Second, d.Took(), "The loads of the second batch hear at once that Fetch failed.")
+			step.Equal(t, errBroken, d.Result().err, "The second Fetch failed, and every load of its batch gets the error.")
+			step.Equal(t, window+time.Second, d.Took(), "The loads of the second batch learn at once that Fetch failed.")
 		}
 	})
 	for _, tt := range []struct {
