@@ -122,6 +122,7 @@ func TestPostgresPaginationOtherwise(t *testing.T) {
 		if p.Rows != tt.want {
 			t.Errorf("%s: %d rows were read, and docs/pagination.md says %d\n%s", tt.name, p.Rows, tt.want, p.Text)
 		}
+		t.Logf("%s: %d rows", tt.name, p.Rows)
 	}
 }
 

@@ -24,49 +24,54 @@ func TestWork(t *testing.T) {
 	s := open(t, 5000)
 	s.fill("rowids", "id INTEGER PRIMARY KEY", 5000)
 	at, id := int64(epoch+3), int64(35_000) // in the middle of the fourth time
+	table := "| condition | instructions |\n|---|---|\n"
 	for _, tt := range []struct {
 		name string
 		want int64
 		run  func()
 	}{
-		{"the first page", 129, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11") }},
-		{"rows", 222, func() { s.query(list+"AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT 11", at, id) }},
-		{"bounded or", 3184, func() {
+		{"none: the first page", 129, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11") }},
+		{"`(created, id) < (?, ?)`", 222, func() { s.query(list+"AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT 11", at, id) }},
+		{"`created <= ? AND (created < ? OR id < ?)`", 3184, func() {
 			s.query(list+"AND created <= ? AND (created < ? OR id < ?) ORDER BY created DESC, id DESC LIMIT 11", at, at, id)
 		}},
-		{"or", 10206, func() {
-			s.query(list+"AND (created < ? OR created = ? AND id < ?) ORDER BY created DESC, id DESC LIMIT 11", at, at, id)
+		{"`created < ? OR (created = ? AND id < ?)`", 10206, func() {
+			s.query(list+"AND (created < ? OR (created = ? AND id < ?)) ORDER BY created DESC, id DESC LIMIT 11", at, at, id)
 		}},
-		{"offset", 7643, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11 OFFSET 1500") }},
-		{"rows, with a rowid", 5221, func() {
+		{"`LIMIT 11 OFFSET 1500`", 7643, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11 OFFSET 1500") }},
+		{"`(created, id) < (?, ?)`, where `id` is an `INTEGER PRIMARY KEY`", 5221, func() {
 			s.query(strings.Replace(list, "items", "rowids", 1)+"AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT 11", at, id)
 		}},
-		{"the other side", 28, func() {
+		{"`(created, id) >= (?, ?)`, one row: is there a page before?", 28, func() {
 			s.query("SELECT id FROM items WHERE removed IS NULL AND (created, id) >= (?, ?) ORDER BY created, id LIMIT 1", at, id)
 		}},
-		{"counted to 1,001", 9023, func() { s.query("SELECT count(*) FROM (SELECT 1 FROM items WHERE removed IS NULL LIMIT 1001)") }},
-		{"counted to the end", 20010, func() { s.query("SELECT count(*) FROM items WHERE removed IS NULL") }},
+		{"`count(*)`, stopped at 1,001", 9023, func() { s.query("SELECT count(*) FROM (SELECT 1 FROM items WHERE removed IS NULL LIMIT 1001)") }},
+		{"`count(*)`", 20010, func() { s.query("SELECT count(*) FROM items WHERE removed IS NULL") }},
 	} {
-		if got := s.work(tt.run); got != tt.want {
+		got := s.work(tt.run)
+		if got != tt.want {
 			t.Errorf("%s: %d steps, and docs/pagination.md says %d", tt.name, got, tt.want)
 		}
+		table += fmt.Sprintf("| %s | %s |\n", tt.name, grouped(got))
 	}
+	t.Log("\n" + table)
 }
 
 // A reader goes through 1,000 items in pages of 20 while others add an item at the front after each page, or remove the
 // newest.
 func TestWhileOthersWrite(t *testing.T) {
 	type outcome struct{ twice, missed int }
+	table := "| pages by, while others | seen twice | missed |\n|---|---|---|\n"
 	for _, tt := range []struct {
 		name   string
 		write  string
 		offset bool
 		want   outcome
 	}{
-		{"offset, an item added after each page", added, true, outcome{twice: 52}},
-		{"offset, an item removed after each page", removed, true, outcome{missed: 45}},
-		{"keyset, an item added after each page", added, false, outcome{}},
-		{"keyset, an item removed after each page", removed, false, outcome{}},
+		{"OFFSET, add an item after each page", added, true, outcome{twice: 52}},
+		{"OFFSET, remove the newest after each page", removed, true, outcome{missed: 45}},
+		{"keyset, add an item after each page", added, false, outcome{}},
+		{"keyset, remove the newest after each page", removed, false, outcome{}},
 	} {
 		s := open(t, 1000)
 		seen := map[int64]int{}
@@ -96,7 +101,9 @@ func TestWhileOthersWrite(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: got %+v, and docs/pagination.md says %+v", tt.name, got, tt.want)
 		}
+		table += fmt.Sprintf("| %s | %d | %d |\n", tt.name, got.twice, got.missed)
 	}
+	t.Log("\n" + table)
 }
 
 const (
