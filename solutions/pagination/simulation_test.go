@@ -30,7 +30,7 @@ func TestWork(t *testing.T) {
 		want int64
 		run  func()
 	}{
-		{"none: the first page", 129, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11") }},
+		{"none, first page", 129, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11") }},
 		{"`(created, id) < (?, ?)`", 222, func() { s.query(list+"AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT 11", at, id) }},
 		{"`created <= ? AND (created < ? OR id < ?)`", 3184, func() {
 			s.query(list+"AND created <= ? AND (created < ? OR id < ?) ORDER BY created DESC, id DESC LIMIT 11", at, at, id)
@@ -39,10 +39,10 @@ func TestWork(t *testing.T) {
 			s.query(list+"AND (created < ? OR (created = ? AND id < ?)) ORDER BY created DESC, id DESC LIMIT 11", at, at, id)
 		}},
 		{"`LIMIT 11 OFFSET 1500`", 7643, func() { s.query(list + "ORDER BY created DESC, id DESC LIMIT 11 OFFSET 1500") }},
-		{"`(created, id) < (?, ?)`, where `id` is an `INTEGER PRIMARY KEY`", 5221, func() {
+		{"the second, `id INTEGER PRIMARY KEY`", 5221, func() {
 			s.query(strings.Replace(list, "items", "rowids", 1)+"AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT 11", at, id)
 		}},
-		{"`(created, id) >= (?, ?)`, one row: is there a page before?", 28, func() {
+		{"", 28, func() { // the other side, which the table leaves out
 			s.query("SELECT id FROM items WHERE removed IS NULL AND (created, id) >= (?, ?) ORDER BY created, id LIMIT 1", at, id)
 		}},
 		{"`count(*)`, stopped at 1,001", 9023, func() { s.query("SELECT count(*) FROM (SELECT 1 FROM items WHERE removed IS NULL LIMIT 1001)") }},
@@ -50,9 +50,11 @@ func TestWork(t *testing.T) {
 	} {
 		got := s.work(tt.run)
 		if got != tt.want {
-			t.Errorf("%s: %d steps, and docs/pagination.md says %d", tt.name, got, tt.want)
+			t.Errorf("%q: %d steps, and docs/pagination.md says %d", tt.name, got, tt.want)
 		}
-		table += fmt.Sprintf("| %s | %s |\n", tt.name, grouped(got))
+		if tt.name != "" {
+			table += fmt.Sprintf("| %s | %s |\n", tt.name, grouped(got))
+		}
 	}
 	t.Log("\n" + table)
 }
