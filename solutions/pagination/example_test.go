@@ -54,13 +54,13 @@ func pageOfRange(ctx context.Context, db *sql.DB, from int64, last row) (*sql.Ro
 	// end
 }
 
-// rows reads a page to its end.
+// rowsOf reads a page to its end.
 func rowsOf(t *testing.T, rows *sql.Rows, err error) (all []row) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err has what matters
+	defer rows.Close()
 	for rows.Next() {
 		var r row
 		var name string
