@@ -19,6 +19,8 @@ import (
 	"github.com/backend-kata/dojo/pkg/simnet"
 )
 
+const ms = time.Millisecond
+
 // A shop gets its parts from other services.
 type shop struct {
 	client *http.Client
@@ -34,7 +36,7 @@ func (s *shop) get(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or has failed before
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return "", err
