@@ -21,7 +21,7 @@ const TimeoutHeader = "Request-Timeout-Ms"
 // ErrBusy is why a part failed whose host has MaxPerHost requests under way.
 var ErrBusy = errors.New("partialfailure: the service is busy")
 
-// Config says how pages are put together. The steps set all fields but the last two.
+// A Config says how pages are assembled. The steps set all fields but the last two.
 type Config struct {
 	Client         *http.Client
 	Timeout        time.Duration
@@ -52,7 +52,7 @@ type Page struct {
 	Missing map[string]error
 }
 
-// A PartError says why a part could not be had.
+// A PartError says why a part is missing.
 type PartError struct {
 	Part     string
 	Attempts int // hedges not counted
@@ -66,7 +66,7 @@ func (e *PartError) Error() string { return "" }
 // Unwrap returns Err.
 func (e *PartError) Unwrap() error { return nil }
 
-// A Composer puts pages together, and keeps the retry budget of all of them.
+// A Composer assembles pages, and keeps one retry budget for all of them.
 type Composer struct {
 	mu sync.Mutex // yours to use or to replace
 }
@@ -74,7 +74,7 @@ type Composer struct {
 // New returns a Composer.
 func New(cfg Config) *Composer { return &Composer{} }
 
-// Page gets all parts, side by side.
+// Page fetches all parts, in parallel.
 func (c *Composer) Page(ctx context.Context, parts []Part) (Page, error) {
 	return Page{}, nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/simnet"
 )
 
-// The parts are fetched side by side: a page takes as long as its slowest part, not as long as all of them.
+// The parts are fetched in parallel: a page takes as long as its slowest part, not as all of them together.
 func TestSideBySide(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
 		for i, p := range productPage {
@@ -162,7 +162,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// Tried again is only what is safe to repeat and worth repeating.
+// Only what is safe to repeat and worth repeating is retried.
 func TestWhatIsTriedAgain(t *testing.T) {
 	type row struct {
 		method string
@@ -227,7 +227,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Before it is tried again there is a pause, exponential with full jitter, and never shorter than the service asked for.
+// Before a retry there is a pause: exponential, with full jitter, and never shorter than the service asked for.
 // A pause for which there is no time is not begun.
 func TestWhenItIsTriedAgain(t *testing.T) {
 	four := []time.Duration{50 * ms, 100 * ms, 150 * ms, 150 * ms}
@@ -405,7 +405,8 @@ func TestRetryBudget(t *testing.T) {
 	pairs(t, func(cfg *partialfailure.Config) { cfg.MaxAttempts = 2 })
 }
 
-// When the network is cut the page is there in time without the parts behind the cut, and whole again when it has healed.
+// When the network is cut, the page is there in time without the parts behind the cut; when it has healed, the page is
+// whole again.
 // Nothing is left open: no answer, no goroutine, no connection.
 func TestPartitionAndHeal(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
@@ -442,7 +443,7 @@ func TestPartitionAndHeal(t *testing.T) {
 	})
 }
 
-// A hedge cuts the tail: when the first request is slow a second one is sent, the first good answer wins, and the other
+// A hedge cuts the tail: when the first request is slow, a second one is sent, the first good answer wins, and the other
 // request is given up. Hedges come out of the retry budget.
 func TestFurtherHedging(t *testing.T) {
 	slow, none, bad := reply{takes: 200 * ms}, reply{takes: 200 * ms, status: 404}, reply{takes: 60 * ms, status: 503}
@@ -515,7 +516,7 @@ func TestFurtherHedging(t *testing.T) {
 	pairs(t, func(cfg *partialfailure.Config) { cfg.HedgeAfter = 50 * ms })
 }
 
-// Bulkheads: a service that hangs cannot take more than its share of connections, and the rest of every page comes as ever.
+// Bulkheads: a service that hangs cannot take more than its share of connections, and the rest of every page arrives as usual.
 // A request has its place until its answer is read to the end.
 func TestFurtherBulkheads(t *testing.T) {
 	for i, stuck := range []reply{hangs, endless} {

@@ -29,7 +29,7 @@ var ErrBusy = errors.New("partialfailure: the service is busy")
 
 var errNoBudget = errors.New("partialfailure: there is no budget for a retry")
 
-// Config says how pages are put together. The steps set all fields but the last two.
+// A Config says how pages are assembled. The steps set all fields but the last two.
 type Config struct {
 	Client         *http.Client
 	Timeout        time.Duration
@@ -60,7 +60,7 @@ type Page struct {
 	Missing map[string]error
 }
 
-// A PartError says why a part could not be had.
+// A PartError says why a part is missing.
 type PartError struct {
 	Part     string
 	Attempts int // hedges not counted
@@ -77,7 +77,7 @@ func (e *PartError) Error() string {
 // Unwrap returns Err.
 func (e *PartError) Unwrap() error { return e.Err }
 
-// A Composer puts pages together, and keeps the retry budget of all of them.
+// A Composer assembles pages, and keeps one retry budget for all of them.
 type Composer struct {
 	cfg   Config
 	mu    sync.Mutex       // guards the map and all that is in it
@@ -87,7 +87,7 @@ type Composer struct {
 // New returns a Composer.
 func New(cfg Config) *Composer { return &Composer{cfg: cfg, hosts: map[string]*host{}} }
 
-// Page gets all parts, side by side.
+// Page fetches all parts, in parallel.
 func (c *Composer) Page(ctx context.Context, parts []Part) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
