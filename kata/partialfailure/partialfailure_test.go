@@ -405,8 +405,7 @@ func TestRetryBudget(t *testing.T) {
 	pairs(t, func(cfg *partialfailure.Config) { cfg.MaxAttempts = 2 })
 }
 
-// When the network is cut, the page is there in time without the parts behind the cut; when it has healed, the page is
-// whole again.
+// When the network is cut, the page is there in time without the parts behind the cut; once healed, it is whole again.
 // Nothing is left open: no answer, no goroutine, no connection.
 func TestPartitionAndHeal(t *testing.T) {
 	inShop(t, func(t *step.T, s *shop) {
