@@ -167,7 +167,7 @@ func TestOutage(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	none, unlimited, budgeted := policies()
 	var table strings.Builder
-	table.WriteString("| policy | of 3,000 pages, lost to 1 % errors | requests in a minute of outage | in its busiest second |\n|---|---|---|---|\n")
+	table.WriteString("| policy | pages lost to 1 % errors, of 3,000 | requests in a minute of outage | in its busiest second |\n|---|---|---|---|\n")
 	for _, p := range []struct {
 		name string
 		policy
@@ -231,7 +231,7 @@ func TestAttemptTimeout(t *testing.T) {
 		})
 	}
 	whole, short := within(2*time.Second), within(300*ms)
-	t.Logf("%d of 1,000 pages are complete if an attempt may take all 2 s, and %s if it may take 300 ms", whole.whole, thousands(short.whole))
+	t.Logf("%d of 1,000 pages are complete if an attempt may take all of it, and %s if it may take 300 ms", whole.whole, thousands(short.whole))
 	if whole.whole >= 1000 || short.whole != 1000 {
 		t.Errorf("%d pages are whole with attempts of 2 s, and %d with attempts of 300 ms", whole.whole, short.whole)
 	}
