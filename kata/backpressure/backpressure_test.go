@@ -39,7 +39,7 @@ func TestEveryJobIsHandledOnce(t *testing.T) {
 		for _, job := range [][]string{nil, {"soup"}, {"soup"}} {
 			step.NoError(t, q.TrySubmit(job), "3 jobs may wait, so TrySubmit should accept one.")
 		}
-		step.NoError(t, q.Close(t.Context()), "Close has time enough, so it should succeed.")
+		step.NoError(t, q.Close(t.Context()), "Close has enough time, so it should succeed.")
 		step.Equal(t, [2]int32{1, 2}, [2]int32{handled[0].Load(), handled[1].Load()}, "One job is nil, and two are equal. Handled of either:")
 	})
 
@@ -343,7 +343,7 @@ func TestCloseDrains(t *testing.T) {
 					errs[id+1] = s.queue.TrySubmit(job{id: id + 1})
 				}
 			})
-			step.NoError(t, errs[80], "Close in the middle of Submits has time enough, so it should succeed.")
+			step.NoError(t, errs[80], "Close in the middle of Submits has enough time, so it should succeed.")
 			for id, err := range errs[:80] {
 				s.isTrue(id, err)
 			}
@@ -571,7 +571,7 @@ func TestFurtherTwoInARow(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		step.NoError(t, producer.Result(), "The first queue should accept every job in the end.")
-		step.NoError(t, first.Close(t.Context()), "Close of the first queue has time enough, so it should succeed.")
+		step.NoError(t, first.Close(t.Context()), "Close of the first queue has enough time, so it should succeed.")
 		second.closes(span(1, 30)...)
 	})
 }

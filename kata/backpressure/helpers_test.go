@@ -194,7 +194,7 @@ func (s *shop) isTrue(id int, err error) {
 // closes ends a story: what was accepted is handled once, and nothing that was refused ran.
 func (s *shop) closes(accepted ...int) {
 	s.t.Helper()
-	step.NoError(s.t, s.close(s.t.Context()), "Close has time enough, so it should succeed.")
+	step.NoError(s.t, s.close(s.t.Context()), "Close has enough time, so it should succeed.")
 	for _, id := range accepted {
 		s.isTrue(id, nil)
 	}
@@ -270,7 +270,7 @@ func (s *shop) closer(ctx context.Context, x *interleave.Schedule, name string) 
 // waited checks that Close returned nil, and not before all was handled.
 func (c *closer) waited() {
 	c.s.t.Helper()
-	step.NoError(c.s.t, c.err, "%s has time enough, so it should succeed.", c.name)
+	step.NoError(c.s.t, c.err, "%s has enough time, so it should succeed.", c.name)
 	step.Equal(c.s.t, 0, c.after.running, "%s should return nil when nothing runs any more. Jobs that ran:", c.name)
 	step.Equal(c.s.t, c.s.record().started, c.after.started, "After %s returned nil no job should start. Jobs started:", c.name)
 }
