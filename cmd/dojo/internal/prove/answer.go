@@ -14,8 +14,8 @@ import (
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
-// pageSections are those of an answer page, in order.
-var pageSections = []string{
+// sections are those of an answer page, in order.
+var sections = []string{
 	"Say this", "Example", "The ways", "How it works", "What goes wrong", "In your stack", "Follow-ups", "Do not say", "Sources",
 }
 
@@ -39,7 +39,7 @@ func checkAnswer(k workbook.Kata, fix bool) []Finding {
 	}
 	a := &answer{kata: k, page: text}
 	a.head()
-	if a.sections() {
+	if a.inOrder() {
 		a.say()
 		a.example()
 		a.ways()
@@ -80,7 +80,7 @@ func (a *answer) head() {
 	}
 }
 
-func (a *answer) sections() bool {
+func (a *answer) inOrder() bool {
 	var have []string
 	for _, s := range a.page.Sections {
 		have = append(have, s.Title)
@@ -88,8 +88,8 @@ func (a *answer) sections() bool {
 			a.find("it says nothing under %q", s.Title)
 		}
 	}
-	if !slices.Equal(have, pageSections) {
-		a.find("it has the sections %q, want %q", have, pageSections)
+	if !slices.Equal(have, sections) {
+		a.find("it has the sections %q, want %q", have, sections)
 		return false
 	}
 	a.between(page.Words(a.page.Text), 1200, 1600, "words")

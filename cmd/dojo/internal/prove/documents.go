@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -83,71 +82,6 @@ func Clone(book workbook.Book, fix bool) ([]Finding, error) {
 	}
 	findings, err := mendAll(book.Root, files, fix)
 	return append(findings, outward(book)...), err
-}
-
-// The sections of an answer page, in order, after the question as its title.
-var sections = []string{"In one breath", "How it works", "What goes wrong", "Trade-offs", "In production", "Follow-up questions", "Sources"}
-
-// answerPage finds what an answer page lacks.
-func answerPage(k workbook.Kata, fix bool) []Finding {
-	text, err := os.ReadFile(k.Answer())
-	if err != nil {
-		return []Finding{found(k, k.Answer(), "it is missing: the answer to the question")}
-	}
-	if strings.Contains(string(text), "\n## Say this\n") {
-		return checkAnswer(k, fix)
-	}
-	var findings []Finding
-	find := func(format string, args ...any) { findings = append(findings, found(k, k.Answer(), format, args...)) }
-	lines := strings.Split(string(text), "\n")
-	if lines[0] != "# "+k.Text {
-		find("it does not start with the question as asked: # %s", k.Text)
-	}
-	var have []string
-	for _, line := range lines {
-		if title, ok := strings.CutPrefix(line, "## "); ok {
-			have = append(have, title)
-		}
-	}
-	if !slices.Equal(have, sections) {
-		find("it has the sections %q, want %q", have, sections)
-	}
-	for _, title := range have {
-		if bare(section(string(text), title)) {
-			find("it says nothing under %q", title)
-		}
-	}
-	for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-		if _, err := os.Stat(filepath.Join(filepath.Dir(k.Answer()), filepath.FromSlash(m[1]))); err != nil {
-			find("it links to %s, which is not there", m[1])
-		}
-	}
-	if n := len(lines) - 1; n < 80 || n > 200 {
-		find("it has %d lines, want 80 to 200", n)
-	}
-	return findings
-}
-
-// link is one that leads into the clone, figures among them.
-var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-
-// section returns what stands under a title of a page.
-func section(text, title string) string {
-	_, rest, _ := strings.Cut(text, "\n## "+title+"\n")
-	inner, _, _ := strings.Cut(rest, "\n## ")
-	return inner
-}
-
-// bare reports whether a section has too little to be one: not two lines that
-// differ.
-func bare(inner string) bool {
-	lines := map[string]bool{}
-	for line := range strings.Lines(inner) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines[line] = true
-		}
-	}
-	return len(lines) < 2
 }
 
 // hints finds the steps without hints, and hints without a step.

@@ -19,8 +19,7 @@ type Held struct {
 }
 
 // Contract returns the promises of a kata with what holds each. It also returns
-// what is wrong with quotes, and in a kata that has an unheld.txt which promises
-// nothing holds.
+// what is wrong with quotes, and which promises nothing holds.
 func Contract(k workbook.Kata, mistakes []workbook.Mistake) ([]Held, []Finding, error) {
 	promises, err := k.Contract()
 	if err != nil {
@@ -35,13 +34,13 @@ func Contract(k workbook.Kata, mistakes []workbook.Mistake) ([]Held, []Finding, 
 	if err != nil {
 		return held, findings, err
 	}
-	unheld, demanded, err := k.Unheld()
+	unheld, err := k.Unheld()
 	if err != nil {
 		return held, append(findings, found(k, k.UnheldPath(), "%v", err)), nil
 	}
 	findings = append(findings, excused(k, unheld, quote, held)...)
 	for _, h := range held {
-		if demanded && len(h.Mistakes) == 0 && h.Reason == "" {
+		if len(h.Mistakes) == 0 && h.Reason == "" {
 			findings = append(findings, Finding{File: h.File, Text: fmt.Sprintf(
 				"no mistake breaks line %d, %q: write one, give the reason in unheld.txt, or take the promise back", h.Line, short(h.Text),
 			)})

@@ -136,7 +136,7 @@ func (p *proof) papers() ([]Finding, error) {
 	}
 	p.report.Right = len(p.right)
 	findings = slices.Concat(findings, p.checkSteps(), checkStepCode(k), checkBuildLines(k, p.right), checkSizes(k),
-		checkAPI(k, k.ShippedStub()), hints(k, p.steps), answerPage(k, p.Options.Fix))
+		checkAPI(k, k.ShippedStub()), hints(k, p.steps), checkAnswer(k, p.Options.Fix))
 	readable, mistakes, err := p.checkMistakes()
 	findings = append(findings, mistakes...)
 	if err != nil {

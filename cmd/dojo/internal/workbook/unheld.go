@@ -18,15 +18,14 @@ type Unheld struct {
 func (k Kata) UnheldPath() string { return filepath.Join(k.Solutions(), "unheld.txt") }
 
 // Unheld reads that file: words of the contract, and below them, indented, the
-// reason. Lines that start with # are remarks. It reports false if there is no
-// such file.
-func (k Kata) Unheld() (all []Unheld, ok bool, err error) {
+// reason. Lines that start with # are remarks. There need be no such file.
+func (k Kata) Unheld() (all []Unheld, err error) {
 	text, err := os.ReadFile(k.UnheldPath())
 	if missing(err) {
-		return nil, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("reading what is not held: %w", err)
+		return nil, fmt.Errorf("reading what is not held: %w", err)
 	}
 	number := 0
 	for line := range strings.Lines(string(unixLines(text))) {
@@ -36,7 +35,7 @@ func (k Kata) Unheld() (all []Unheld, ok bool, err error) {
 		switch {
 		case words == "" || strings.HasPrefix(line, "#"):
 		case indented && len(all) == 0:
-			return nil, true, fmt.Errorf("line %d is a reason, and there are no words of the contract above it", number)
+			return nil, fmt.Errorf("line %d is a reason, and there are no words of the contract above it", number)
 		case indented:
 			u := &all[len(all)-1]
 			u.Reason = strings.TrimSpace(u.Reason + " " + words)
@@ -44,5 +43,5 @@ func (k Kata) Unheld() (all []Unheld, ok bool, err error) {
 			all = append(all, Unheld{Line: number, Words: words})
 		}
 	}
-	return all, true, nil
+	return all, nil
 }
