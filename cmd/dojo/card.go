@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type cardCommand struct {
 }
 
 // Run asks the cards that are due, one after the other, and then new ones.
-func (c cardCommand) Run(d *desk) error {
+func (c cardCommand) Run(ctx context.Context, d *desk) error {
 	katas := d.book.Path()
 	if c.Kata != "" {
 		k, err := d.book.Kata(c.Kata)
@@ -48,23 +49,36 @@ func (c cardCommand) Run(d *desk) error {
 	if err != nil {
 		return err
 	}
-	return d.drill(os.Stdin, cards, memory, time.Now)
+	return d.drill(ctx, os.Stdin, cards, memory, time.Now)
 }
 
 const (
 	askAnswer = "Enter shows what to say, q ends."
-	askRating = "How well did you know it? 1 not at all · 2 barely · 3 well · 4 at once · q ends"
+	askRating = "How well did you know it? Type 1 not at all, 2 barely, 3 well or 4 at once, and Enter; q ends."
 )
 
 // drill asks until nothing is left, or the learner has had enough.
-func (d *desk) drill(in io.Reader, cards []deck.Card, memory *memories, now func() time.Time) error {
-	lines := bufio.NewScanner(in)
-	ask := func(prompt string) (string, bool) {
+func (d *desk) drill(ctx context.Context, in io.Reader, cards []deck.Card, memory *memories, now func() time.Time) error {
+	typed := make(chan string)
+	go func() { // it may wait for a line that never comes
+		defer close(typed)
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			select {
+			case typed <- strings.TrimSpace(lines.Text()):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	ask := func(prompt string) (text string, on bool) {
 		d.say("", d.screen.In(terminal.Quiet, prompt))
-		if !lines.Scan() || strings.EqualFold(strings.TrimSpace(lines.Text()), "q") {
+		select {
+		case text, on = <-typed:
+			return text, on && !strings.EqualFold(text, "q")
+		case <-ctx.Done():
+			d.say("")
 			return "", false
 		}
-		return strings.TrimSpace(lines.Text()), true
 	}
 	for {
 		c, due, unseen := memory.next(cards, now())

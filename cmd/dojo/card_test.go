@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +42,7 @@ func (s *student) types(t *testing.T, lines ...string) string {
 	if err := s.memory.read(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.desk.drill(strings.NewReader(strings.Join(lines, "\n")), saga, s.memory, func() time.Time { return s.now }); err != nil {
+	if err := s.desk.drill(t.Context(), strings.NewReader(strings.Join(lines, "\n")), saga, s.memory, func() time.Time { return s.now }); err != nil {
 		t.Fatal(err)
 	}
 	return s.out.String()
@@ -74,6 +76,17 @@ func TestDrillEnds(t *testing.T) {
 	}
 	if _, err := os.Stat(s.memory.path); err == nil {
 		t.Error("nothing was rated, and a file was written")
+	}
+}
+
+func TestDrillIsInterrupted(t *testing.T) {
+	s := newStudent(t)
+	silent, typist := io.Pipe()
+	defer func() { _ = typist.Close() }()
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if err := s.desk.drill(ctx, silent, saga, s.memory, func() time.Time { return s.now }); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -168,7 +168,7 @@ func (v *view) showsKeys() tea.Cmd {
 			d.say(d.screen.Lines(fmt.Sprintf("  %s  ", b.key), "     ", b.help)...)
 		}
 		d.say("")
-		d.say(d.screen.Lines("  ", "  ", "A save in a kata's folder judges that kata.")...)
+		d.say(d.screen.Lines("  ", "  ", "A save in a kata's folder judges that kata. At the top right, one mark a save: ● green, ○ red, × does not build. Below it, ✓ and ✗ are steps, and ·+7 are seven that have not run.")...)
 		return nil
 	})
 }

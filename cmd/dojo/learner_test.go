@@ -176,6 +176,7 @@ func TestUnknownKata(t *testing.T) {
 	for name, want := range map[string]string{
 		"braker":           "did you mean breaker?",
 		"saga":             "the kata saga is not written yet",
+		"xyzzy":            `there is no kata "xyzzy": go tool dojo lists those that are here`,
 		"../kata/breaker/": "",
 	} {
 		err := hintCommand{Kata: name}.Run(t.Context(), b.desk)

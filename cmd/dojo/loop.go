@@ -20,6 +20,7 @@ type loop struct {
 	kata    workbook.Kata
 	post    func(any) // hands a message to the owner; safe for concurrent use
 	cancel  context.CancelFunc
+	bySave  bool                // the judge was called by a save
 	round   int                 // counts judges, so that old news is known
 	latest  news                // the verdict in view
 	doing   *progress           // what the judge is busy with, nil where it has ended
@@ -64,6 +65,7 @@ func (l *loop) saved(ctx context.Context, k workbook.Kata) {
 		s.firstSave = time.Now()
 	}
 	l.judge(ctx)
+	l.bySave = true
 }
 
 func (l *loop) session(k workbook.Kata) *session {
@@ -78,6 +80,7 @@ func (l *loop) judge(ctx context.Context) {
 	l.cancel()
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.round++
+	l.bySave = false
 	l.begun = time.Now()
 	l.doing = &progress{round: l.round}
 	round, k := l.round, l.kata
@@ -112,16 +115,20 @@ func (d *desk) judgeTwice(ctx context.Context, k workbook.Kata, send func(any)) 
 		send(news{verdict: v, sure: true})
 		return
 	}
-	first := make(chan struct{})
+	first, broken := make(chan struct{}), false
 	go func() {
 		defer close(first)
 		v, err := d.tools.Judge(ctx, k, testrun.Judgement{Waits: true, Doing: doing(false)})
 		if err == nil {
-			send(news{verdict: v, took: time.Since(start), sure: v.Broken != nil})
+			broken = v.Broken != nil
+			send(news{verdict: v, took: time.Since(start), sure: broken})
 		}
 	}()
 	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: true, Waits: true, Doing: doing(true)})
 	<-first
+	if broken && err == nil && v.Broken != nil {
+		return // it was said: what does not build has one verdict
+	}
 	send(news{verdict: v, took: time.Since(start), sure: true, err: err})
 	d.tools.LearnRecipe(ctx, k, false) // the next save is quicker for it
 	d.tools.LearnRecipe(ctx, k, true)
@@ -142,7 +149,9 @@ func (l *loop) judged(n news) bool {
 	if n.err != nil {
 		return true
 	}
-	s.marks = append(s.marks, markOf(n.verdict))
+	if l.bySave || len(s.marks) == 0 {
+		s.marks = append(s.marks, markOf(n.verdict))
+	}
 	if n.verdict.Broken == nil {
 		s.again = turnedRed(s.last, n.verdict)
 		s.last = &n.verdict
@@ -215,5 +224,10 @@ func (s *session) regressions() string {
 	if len(s.again) == 0 {
 		return ""
 	}
-	return "This save turned " + strings.Join(s.again, " and ") + " red again."
+	last := len(s.again) - 1
+	steps := strings.Join(s.again[:last], ", ")
+	if last > 0 {
+		steps += " and "
+	}
+	return "This save turned " + steps + s.again[last] + " red again."
 }

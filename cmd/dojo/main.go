@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -69,6 +70,7 @@ type desk struct {
 var errRed = errors.New("red")
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // whoever reads may have read enough, as head does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:])
 	interrupted := ctx.Err() != nil
@@ -81,7 +83,9 @@ func main() {
 	case interrupted:
 		os.Exit(130)
 	}
-	fmt.Fprintln(os.Stderr, "dojo:", err)
+	for _, line := range terminal.Open(os.Stderr).Lines("dojo: ", "  ", err.Error()) {
+		fmt.Fprintln(os.Stderr, line)
+	}
 	os.Exit(2)
 }
 

@@ -58,6 +58,10 @@ func (d *desk) showMistake(k workbook.Kata, v testrun.Verdict) error {
 	fit := workbook.Likely(mistakes, s.Name, s.Output)
 	switch len(fit) {
 	case 0:
+		if s.Died {
+			d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d ended the program or did not end itself, and so did not fail as a known mistake does: the failure says where.", s.Number))...)
+			return nil
+		}
 		d.say(d.screen.Lines("", "", fmt.Sprintf("Step %d fails in a way that none of the %d known mistakes of %s does: this one is new.", s.Number, len(mistakes), k.Name()))...)
 		return nil
 	case 1:

@@ -59,6 +59,9 @@ func (d *desk) showDiff(k workbook.Kata) error {
 func (d *desk) sayDiff(diff string) {
 	for line := range strings.Lines(diff) {
 		line = strings.TrimRight(line, "\n")
+		if d.screen.Height > 0 { // a view drops tabs
+			line = strings.ReplaceAll(line, "\t", "    ")
+		}
 		switch {
 		case strings.HasPrefix(line, "+"):
 			line = d.screen.In(terminal.Good, line)

@@ -38,10 +38,10 @@ func TestViewOfAnEvening(t *testing.T) {
 	s.await(t, "hint 2 of 2", "h hint")
 
 	b.body(t, "First", "", "return one")
-	s.await(t, "It does not compile:", "undefined: one")
+	s.await(t, "It does not compile:", "undefined: one", "○○×")
 
 	b.write(t, stub, goodStub)
-	s.await(t, "complete", "Green: 4 of 4 steps, 1 of 1 further ones, after", "verdicts", "a read the answer", "d see your code beside the reference")
+	s.await(t, "complete", "○○×●", "Green: 4 of 4 steps, 1 of 1 further ones, after", "verdicts", "a read the answer", "d see your code beside the reference")
 	back := func() {
 		t.Helper()
 		s.press(t, "\x1b")

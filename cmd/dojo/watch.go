@@ -48,6 +48,9 @@ func (c watchCommand) Run(ctx context.Context, d *desk) error {
 
 // log prints a line as a judge begins and each verdict.
 func (l *loop) log(ctx context.Context, saves <-chan string, messages <-chan any) error {
+	if l.screen.Interactive {
+		l.say("A log, without keys, for this terminal: Ctrl-C ends it.")
+	}
 	l.judge(ctx)
 	l.say(l.busy())
 	defer func() { l.cancel() }()

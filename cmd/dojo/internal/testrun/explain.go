@@ -145,7 +145,7 @@ func explainDeath(k workbook.Kata, r Result) Explanation {
 	text := r.Output
 	stacks := parseStacks(text)
 	switch {
-	case strings.Contains(text, "dojo guard: stuck"):
+	case strings.Contains(text, "dojo guard: stuck"), strings.Contains(text, "still runs, and a running goroutine cannot be stopped"):
 		return explainStuck(k, stacks, r.Limit)
 	case strings.Contains(text, "dojo guard: memory"):
 		return explainMemory(k, stacks)

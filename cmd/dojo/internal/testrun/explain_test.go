@@ -3,7 +3,9 @@ package testrun
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,9 +59,16 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"the last lines that the program printed are shown apart",
-			"one\ntwo\nthree\n    breaker_test.go:7: It is shut.\nfour\n",
+			"one\ntwo\nthree\n    breaker_test.go:7: It is shut.\nfour\n\x16--- FAIL: TestDo (0.00s)\n\x16FAIL\n",
 			Explanation{Lines: []string{"It is shut."}, Place: "kata/breaker/breaker_test.go:7", Printed: []string{"two", "three", "four"}},
 		},
+	}
+	busy := Explain(k, Result{
+		Step: "TestDo", Died: true, Limit: 10 * time.Second,
+		Output: "panic: bubble: TestDo still runs, and a running goroutine cannot be stopped; the test binary ends here\n\ngoroutine 7 [running]:\nbreaker.(*Breaker).Do()\n\t" + k.Stub() + ":12 +0x1\n",
+	})
+	if !strings.HasPrefix(busy.Lines[0], "The step did not end within 10s") || busy.Yours != "kata/breaker/breaker.go:12" {
+		t.Errorf("a bubble that gave up on a loop without end was expected to be told as one: %+v", busy)
 	}
 	for _, tt := range tests {
 		got := Explain(k, Result{Step: "TestDo", Output: tt.output})

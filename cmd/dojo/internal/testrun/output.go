@@ -60,7 +60,7 @@ func printed(text string) []string {
 	var own []string
 	inReport := false
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
+		line = strings.TrimLeft(strings.TrimRight(line, "\r\n"), "\x16") // test2json's mark
 		switch {
 		case line == "==================":
 			inReport = !inReport

@@ -3,9 +3,16 @@ package workbook
 import "slices"
 
 // nearest returns the name with the fewest single-letter edits from what was
-// typed (Levenshtein, 1966).
+// typed (Levenshtein, 1966), or nothing where half of the letters would be others.
 func nearest(typed string, names []string) string {
-	return slices.MinFunc(names, func(x, y string) int { return edits(typed, x) - edits(typed, y) })
+	if len(names) == 0 {
+		return ""
+	}
+	name := slices.MinFunc(names, func(x, y string) int { return edits(typed, x) - edits(typed, y) })
+	if 2*edits(typed, name) > len(name) {
+		return ""
+	}
+	return name
 }
 
 func edits(from, to string) int {

@@ -86,8 +86,9 @@ func (b Book) Kata(name string) (Kata, error) {
 			name = k.Name()
 		}
 		switch {
-		case k.Name() != name:
+		case k.Name() != name && k.Exists():
 			names = append(names, k.Name())
+		case k.Name() != name:
 		case !k.Exists():
 			return Kata{}, fmt.Errorf("the kata %s is not written yet: go tool dojo lists those that are here", name)
 		default:
@@ -95,9 +96,12 @@ func (b Book) Kata(name string) (Kata, error) {
 		}
 	}
 	if isNumber {
-		return Kata{}, fmt.Errorf("there is no question %d: they go from 1 to %d", number, len(names))
+		return Kata{}, fmt.Errorf("there is no question %d: they go from 1 to %d", number, len(b.Katas()))
 	}
-	return Kata{}, fmt.Errorf("there is no kata %q: did you mean %s?", name, nearest(name, names))
+	if near := nearest(name, names); near != "" {
+		return Kata{}, fmt.Errorf("there is no kata %q: did you mean %s?", name, near)
+	}
+	return Kata{}, fmt.Errorf("there is no kata %q: go tool dojo lists those that are here", name)
 }
 
 // A Kata is one question's exercise. Its methods read the file system at each
