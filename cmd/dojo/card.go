@@ -57,29 +57,43 @@ const (
 	askRating = "How well did you know it? Type 1 not at all, 2 barely, 3 well or 4 at once, and Enter; q ends."
 )
 
-// drill asks until nothing is left, or the learner has had enough.
-func (d *desk) drill(ctx context.Context, in io.Reader, cards []deck.Card, memory *memories, now func() time.Time) error {
-	typed := make(chan string)
+// A prompt asks a line of the learner, who may interrupt it.
+type prompt struct {
+	*desk
+	interrupted <-chan struct{}
+	typed       chan string
+}
+
+func newPrompt(ctx context.Context, d *desk, in io.Reader) *prompt {
+	p := &prompt{d, ctx.Done(), make(chan string)}
 	go func() { // it may wait for a line that never comes
-		defer close(typed)
+		defer close(p.typed)
 		for lines := bufio.NewScanner(in); lines.Scan(); {
 			select {
-			case typed <- strings.TrimSpace(lines.Text()):
-			case <-ctx.Done():
+			case p.typed <- strings.TrimSpace(lines.Text()):
+			case <-p.interrupted:
 				return
 			}
 		}
 	}()
-	ask := func(prompt string) (text string, on bool) {
-		d.say("", d.screen.In(terminal.Quiet, prompt))
-		select {
-		case text, on = <-typed:
-			return text, on && !strings.EqualFold(text, "q")
-		case <-ctx.Done():
-			d.say("")
-			return "", false
-		}
+	return p
+}
+
+// ask reports false for a learner who has had enough.
+func (p *prompt) ask(question string) (text string, on bool) {
+	p.say("", p.screen.In(terminal.Quiet, question))
+	select {
+	case text, on = <-p.typed:
+		return text, on && !strings.EqualFold(text, "q")
+	case <-p.interrupted:
+		p.say("")
+		return "", false
 	}
+}
+
+// drill asks until nothing is left, or the learner has had enough.
+func (d *desk) drill(ctx context.Context, in io.Reader, cards []deck.Card, memory *memories, now func() time.Time) error {
+	learner := newPrompt(ctx, d, in)
 	for {
 		c, due, unseen := memory.next(cards, now())
 		if c == nil {
@@ -88,13 +102,13 @@ func (d *desk) drill(ctx context.Context, in io.Reader, cards []deck.Card, memor
 		}
 		d.say("", d.screen.In(terminal.Quiet, fmt.Sprintf("%s · %s · %d due, %d new", c.Kata.Track, c.Kata.Title, due, unseen)), "")
 		d.say(d.screen.Lines("", "", d.screen.In(terminal.Loud, c.Question))...)
-		if _, on := ask(askAnswer); !on {
+		if _, on := learner.ask(askAnswer); !on {
 			return nil
 		}
 		d.say(d.back(*c)...)
 		rating := fsrs.Rating(0)
 		for rating == 0 {
-			text, on := ask(askRating)
+			text, on := learner.ask(askRating)
 			if !on {
 				return nil
 			}

@@ -131,19 +131,21 @@ func TestDeadline(t *testing.T) {
 		{hangs, time.Second, ms - 1, ms, nil, "The caller has less than 1 ms, for which no request is sent"},
 		{hangs, time.Second, -ms, 0, nil, "The caller's deadline has passed, so no request is sent"},
 	} {
-		inShop(t, func(t *step.T, s *shop) {
-			s.AttemptTimeout = tt.attempt
-			s.answers("reviews", tt.reviews)
-			ctx, cancel := context.WithTimeoutCause(t.Context(), cmp.Or(tt.caller, time.Hour), errors.New("the browser waits no longer"))
-			defer cancel()
-			got := s.getFor(ctx, productPage[2:])
-			step.Expect(t, got.took <= tt.took, "%s. The page should be there after %v. It took %v.", tt.why, tt.took, got.took)
-			failed := s.missing(got, "reviews", "time was over")
-			step.Equal(t, context.DeadlineExceeded, error(failed), "%s. The *PartError should say that time was over.", tt.why)
-			lefts, _ := s.record("reviews")
-			step.Equal(t, tt.left, lefts, "%s. Request-Timeout-Ms of each request to the reviews:", tt.why)
-			s.givenUp("reviews", tt.why)
-		})
+		for range 1 + 11*min(1, max(0, tt.caller)) { // which of two timers net/http hears first differs
+			inShop(t, func(t *step.T, s *shop) {
+				s.AttemptTimeout = tt.attempt
+				s.answers("reviews", tt.reviews)
+				ctx, cancel := context.WithTimeoutCause(t.Context(), cmp.Or(tt.caller, time.Hour), errors.New("the browser waits no longer"))
+				defer cancel()
+				got := s.getFor(ctx, productPage[2:])
+				step.Expect(t, got.took <= tt.took, "%s. The page should be there after %v. It took %v.", tt.why, tt.took, got.took)
+				failed := s.missing(got, "reviews", "time was over")
+				step.Equal(t, context.DeadlineExceeded, error(failed), "%s. The *PartError should say that time was over.", tt.why)
+				lefts, _ := s.record("reviews")
+				step.Equal(t, tt.left, lefts, "%s. Request-Timeout-Ms of each request to the reviews:", tt.why)
+				s.givenUp("reviews", tt.why)
+			})
+		}
 	}
 	inShop(t, func(t *step.T, s *shop) {
 		s.MaxAttempts, s.AttemptTimeout, s.BackoffBase = 5, 400*ms, 2*us // next to no pause
@@ -394,12 +396,10 @@ func TestRetryBudget(t *testing.T) {
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
 		var requests atomic.Int32
 		cfg := config()
-		cfg.MaxAttempts, cfg.RetryFloor = 2, 1
-		cfg.Client = &http.Client{Transport: direct(func(*http.Request) int { requests.Add(1); return 503 })}
+		cfg.MaxAttempts, cfg.RetryFloor, cfg.Client = 2, 1, &http.Client{Transport: direct(func(*http.Request) int { requests.Add(1); return 503 })}
 		c := partialfailure.New(cfg)
-		for _, name := range []string{"page A", "page B"} {
-			x.Go(name, func() { _, _ = c.Page(context.Background(), part("stock")) })
-		}
+		x.Go("page A", func() { _, _ = c.Page(context.Background(), part("stock")) })
+		x.Go("page B", func() { _, _ = c.Page(context.Background(), part("stock")) })
 		x.Run()
 		step.Equal(t, 2+1, requests.Load(), "Two pages ask a service that answers 503, and RetryFloor is 1. Requests:")
 	})
