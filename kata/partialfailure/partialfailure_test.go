@@ -394,9 +394,9 @@ func TestRetryBudget(t *testing.T) {
 	}
 	// Two pages look at the last retry in the budget, in every order.
 	step.Explore(t, func(t *step.T, x *interleave.Schedule) {
-		var requests atomic.Int32
-		cfg := config()
-		cfg.MaxAttempts, cfg.RetryFloor, cfg.Client = 2, 1, &http.Client{Transport: direct(func(*http.Request) int { requests.Add(1); return 503 })}
+		requests, cfg := atomic.Int32{}, config()
+		count := direct(func(*http.Request) int { requests.Add(1); return 503 })
+		cfg.MaxAttempts, cfg.RetryFloor, cfg.Client = 2, 1, &http.Client{Transport: count}
 		c := partialfailure.New(cfg)
 		x.Go("page A", func() { _, _ = c.Page(context.Background(), part("stock")) })
 		x.Go("page B", func() { _, _ = c.Page(context.Background(), part("stock")) })
