@@ -112,7 +112,7 @@ type desk struct {
 }
 
 func limit(n int, per time.Duration, burst int) ratelimit.Limit {
-	return ratelimit.Limit{Name: "usual", N: n, Per: per, Burst: burst}
+	return ratelimit.Limit{Name: fmt.Sprintf("%dper%dburst%d", n, per, burst), N: n, Per: per, Burst: burst}
 }
 
 func named(name string, l ratelimit.Limit) ratelimit.Limit { l.Name = name; return l }
@@ -203,8 +203,8 @@ func explained(w world, since int64, calls []*call) bool {
 		rest, before := slices.Delete(slices.Clone(calls), i, i+1), w.keys[c.key]
 		for now := max(since, c.from); now <= c.to && c.err == nil; now += int64(tick) {
 			turn := w.turn(c.key, now, c.n)
-			if asked := turn - int64(c.wait); (turn == now) != (c.wait == 0) || c.wait != 0 && (asked < c.from || asked > c.to) {
-				continue // the wait was counted from no time of the call
+			if asked := turn - int64(c.wait); (turn == now) != (c.wait == 0) || c.wait != 0 && (asked < c.from || asked > now) {
+				continue // the wait was counted from no time of the call until then
 			}
 			if turn == now {
 				w.pass(c.key, now, c.n)

@@ -97,10 +97,10 @@ type Limiter struct {
 	clock   func() time.Time
 	began   time.Time
 
-	mu     sync.Mutex // guards what follows, and is held while the clock is asked: nobody decides by an old time
-	now    int64      // since began; it never goes back
-	keys   map[string]*key
-	places places // of all keys; the first is the first to be full, and so as good as new
+	mu        sync.Mutex // guards what follows, and is held while the clock is asked: nobody decides by an old time
+	now, late int64      // since began: the latest time, which never goes back, and what the clock is behind
+	keys      map[string]*key
+	places    places // of all keys; the first is the first to be full, and so as good as new
 }
 
 // A key has a place.
@@ -134,6 +134,7 @@ func (l *Limiter) Allow(key string, n int) (wait time.Duration, err error) {
 func (l *Limiter) decide(name string, n int) (wait time.Duration, k *key) {
 	told := int64(l.clock().Sub(l.began))
 	l.now = max(l.now, told)
+	l.late = l.now - told
 	if k = l.keys[name]; k == nil {
 		if len(l.keys) == l.maxKeys {
 			if free := l.places[0].full(); free > l.now {
@@ -224,7 +225,7 @@ func (l *Limiter) request(name string, n int) (wait time.Duration, left string) 
 		if k != nil {
 			s, only := k.state[i:i+1], []Limit{m}
 			r = sort.Search(m.Burst, func(r int) bool { return s.turn(only, l.now, r+1) > l.now })
-			t = time.Duration(s.after(only, l.now, r).turn(only, l.now, 1) - l.now)
+			t = time.Duration(s.after(only, l.now, r).turn(only, l.now, 1) - l.now + l.late)
 		}
 		items = append(items, fmt.Sprintf("%q;r=%d;t=%d", m.Name, r, seconds(t)))
 	}
@@ -274,6 +275,7 @@ func (s Shared) Allow(key string, n int) (wait time.Duration, err error) {
 		return 0, ErrSize
 	}
 	for {
+		told := s.Now().UnixNano() // before the text is read: whatever passed until then is in it
 		old := s.Store.Load(key)
 		kept := struct {
 			At   int64
@@ -282,7 +284,6 @@ func (s Shared) Allow(key string, n int) (wait time.Duration, err error) {
 		if err := json.Unmarshal([]byte(cmp.Or(old, "{}")), &kept); err != nil {
 			return 0, err
 		}
-		told := s.Now().UnixNano()
 		now := max(told, kept.At) // another server's clock may be ahead
 		if turn := kept.Full.turn(s.Limits, now, n); turn > now {
 			return time.Duration(turn - told), nil
