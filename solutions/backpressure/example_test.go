@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,11 +76,14 @@ func TestExample(t *testing.T) {
 	run := func(t *testing.T, front func(process func(order)) (http.HandlerFunc, func())) (got result) {
 		t.Helper()
 		bubble.Run(t, func(t *testing.T) {
+			var mu sync.Mutex // guards what follows: virtual time orders nothing in the detector's eyes
 			var longest time.Duration
 			begun := 0
 			handler, stop := front(func(o order) {
+				mu.Lock()
 				begun++
 				longest = max(longest, time.Since(o.came))
+				mu.Unlock()
 				time.Sleep(100 * time.Millisecond)
 			})
 			for range orders {
@@ -93,9 +97,13 @@ func TestExample(t *testing.T) {
 				}
 				time.Sleep(time.Second / perSecond)
 			}
+			mu.Lock()
 			got.waiting = got.accepted - begun
+			mu.Unlock()
 			stop()
 			time.Sleep(time.Hour) // what was accepted is printed
+			mu.Lock()
+			defer mu.Unlock()
 			if begun != got.accepted {
 				t.Errorf("accepted %d, printed %d", got.accepted, begun)
 			}
