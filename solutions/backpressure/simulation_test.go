@@ -14,6 +14,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/solutions/backpressure"
 	"github.com/backend-kata/dojo/solutions/internal/figure"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 )
 
 // The figure and the numbers of docs/backpressure.md come from here. With -v the
@@ -87,18 +88,11 @@ func TestAnHourAtElevenTenths(t *testing.T) {
 			t.Errorf("a capacity of %d: got %+v, want %+v", h.capacity, got, h.want)
 		}
 		table += fmt.Sprintf("| %s | %s | %s | %.0f s | %s |\n",
-			h.name, thousands(got.refused), thousands(got.left), got.longest.Seconds(), thousands(got.inTime))
+			h.name, numbers.Thousands(got.refused), numbers.Thousands(got.left), got.longest.Seconds(), numbers.Thousands(got.inTime))
 	}
 	t.Log("\n" + table)
 	t.Logf("%.0f s without a bound, %.0f s with 20 places", hours[0].want.longest.Seconds(), hours[2].want.longest.Seconds())
-	t.Log(thousands(hours[0].want.inTime))
-}
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+	t.Log(numbers.Thousands(hours[0].want.inTime))
 }
 
 func TestFigureHour(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 	"github.com/backend-kata/dojo/pkg/sqlprobe/sqlite"
 	"github.com/backend-kata/dojo/solutions/coveringindex"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 )
 
 // TestTheHistory logs what a customer's latest 20 orders of 100 take, in a table of 20,000.
@@ -39,9 +40,9 @@ func TestTheHistory(t *testing.T) {
 		if got != test.want {
 			t.Errorf("an index on (%s): got %+v, want %+v", test.index, got, test.want)
 		}
-		rows = append(rows, []string{columns(test.index), thousands(got.pages), thousands(10 * got.work), test.why})
+		rows = append(rows, []string{columns(test.index), numbers.Thousands(got.pages), numbers.Thousands(10 * got.work), test.why})
 	}
-	t.Log("\n" + markdown(rows))
+	t.Log("\n" + numbers.Table(rows))
 }
 
 // TestTheColumnOrder logs what 100 orders take that are open and of the period: one order in a hundred is open, and half
@@ -62,7 +63,7 @@ func TestTheColumnOrder(t *testing.T) {
 		if got != test.want {
 			t.Errorf("an index on (%s): got %d, want %d", test.index, got, test.want)
 		}
-		steps = append(steps, thousands(10*got))
+		steps = append(steps, numbers.Thousands(10*got))
 	}
 	t.Logf("%s steps with the range first, %s with the range last", steps[0], steps[2])
 }
@@ -84,7 +85,7 @@ func TestTheRewrite(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: got %v, want %v", test.what, got, test.want)
 		}
-		reseller = append(reseller, thousands(10*got[0]))
+		reseller = append(reseller, numbers.Thousands(10*got[0]))
 	}
 	t.Logf("%s steps with OR, %s with UNION", reseller[0], reseller[1])
 }
@@ -125,7 +126,7 @@ func TestTheWrites(t *testing.T) {
 		}
 		rows = append(rows, []string{index, fmt.Sprint(got[0]), fmt.Sprint(got[1]), fmt.Sprint(got[2])})
 	}
-	t.Log("\n" + markdown(rows))
+	t.Log("\n" + numbers.Table(rows))
 }
 
 // columns is how the page writes an index.
@@ -134,26 +135,6 @@ func columns(list string) string {
 		return "none"
 	}
 	return "(" + list + ")"
-}
-
-// thousands is a number below a million, with a comma from a thousand on.
-func thousands(n int64) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
-}
-
-// markdown is a table whose first row is its head.
-func markdown(rows [][]string) string {
-	var out strings.Builder
-	for i, row := range rows {
-		out.WriteString("| " + strings.Join(row, " | ") + " |\n")
-		if i == 0 {
-			out.WriteString(strings.Repeat("|---", len(row)) + "|\n")
-		}
-	}
-	return strings.TrimRight(out.String(), "\n")
 }
 
 // An outcome is what a query took.

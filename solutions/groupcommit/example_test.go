@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 )
 
 // The examples and numbers of docs/groupcommit.md.
@@ -217,10 +218,10 @@ func TestByWriters(t *testing.T) {
 	}
 	rows := []string{head, line}
 	for _, writers := range []int{1, 10, 100, 1000} {
-		row := fmt.Sprintf("| %s |", thousands(writers))
+		row := fmt.Sprintf("| %s |", numbers.Thousands(writers))
 		for _, way := range ways {
 			perSecond, longest := simulate(t, writers, way.open)
-			row += fmt.Sprintf(" %s | %s ms |", thousands(int(perSecond+0.5)), thousands(int(longest.Milliseconds())))
+			row += fmt.Sprintf(" %s | %s ms |", numbers.Thousands(int(perSecond+0.5)), numbers.Thousands(int(longest.Milliseconds())))
 		}
 		rows = append(rows, row)
 	}
@@ -231,15 +232,8 @@ func TestByWriters(t *testing.T) {
 func TestThousandWriters(t *testing.T) {
 	each, _ := simulate(t, 1000, ways[0].open)
 	group, _ := simulate(t, 1000, ways[2].open)
-	t.Logf("%s records a second instead of %s", thousands(int(group+0.5)), thousands(int(each+0.5)))
+	t.Logf("%s records a second instead of %s", numbers.Thousands(int(group+0.5)), numbers.Thousands(int(each+0.5)))
 	if group < 400*each {
 		t.Errorf("with 1,000 writers, group commit stores %.0f records a second and a sync for each %.0f", group, each)
 	}
-}
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 	"github.com/backend-kata/dojo/pkg/sqlprobe/sqlite"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 	"github.com/backend-kata/dojo/solutions/nplusone"
 )
 
@@ -37,7 +37,7 @@ func TestThePage(t *testing.T) {
 	table := "| 20 orders, 200 lines | round trips | rows | work | time on the network |\n|---|---|---|---|---|\n"
 	for _, w := range []way{wayInLoops, wayByKeys, wayJoined} {
 		o := w.measure(t)
-		table += fmt.Sprintf("| %s | %d | %d | %s | %d ms |\n", w.name, o.statements, o.rows, thousands(100*o.work), o.took.Milliseconds())
+		table += fmt.Sprintf("| %s | %d | %d | %s | %d ms |\n", w.name, o.statements, o.rows, numbers.Thousands(100*o.work), o.took.Milliseconds())
 	}
 	t.Log("\n" + table)
 }
@@ -58,7 +58,7 @@ func TestCartesianProduct(t *testing.T) {
 	table := "| 1 order, 100 lines, 100 payments | round trips | rows | work |\n|---|---|---|---|\n"
 	for _, w := range []way{apart, joined} {
 		o := w.measure(t)
-		table += fmt.Sprintf("| %s | %d | %s | %s |\n", w.name, o.statements, thousands(o.rows), thousands(100*o.work))
+		table += fmt.Sprintf("| %s | %d | %s | %s |\n", w.name, o.statements, numbers.Thousands(o.rows), numbers.Thousands(100*o.work))
 	}
 	t.Log("\n" + table)
 }
@@ -96,14 +96,6 @@ func (w way) measure(t *testing.T) outcome {
 		t.Errorf("%s: got %+v, and docs/nplusone.md says %+v", w.name, got, w.want)
 	}
 	return got
-}
-
-// thousands writes a number as 10,000.
-func thousands(n int64) string {
-	if n < 1000 {
-		return strconv.FormatInt(n, 10)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 // onPage is the ids of the 20 orders.

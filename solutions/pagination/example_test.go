@@ -10,11 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 )
 
 // The examples of docs/pagination.md.
@@ -207,14 +208,5 @@ func TestPageCost(t *testing.T) {
 	})
 	_, target := s.get(fmt.Sprintf("/items?limit=%d", perPage*(page-1)))
 	found := s.work(func() { s.get(withLimit(target, perPage)) })
-	t.Logf("%s instructions with OFFSET and %s with a cursor", grouped(skipped), grouped(found))
-}
-
-// grouped writes a number with commas.
-func grouped(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = string(slices.Insert([]byte(text), i, ','))
-	}
-	return text
+	t.Logf("%s instructions with OFFSET and %s with a cursor", numbers.Thousands(skipped), numbers.Thousands(found))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/backend-kata/dojo/pkg/sqlprobe"
 	"github.com/backend-kata/dojo/pkg/sqlprobe/sqlite"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 	"github.com/backend-kata/dojo/solutions/pagination"
 )
 
@@ -53,7 +54,7 @@ func TestWork(t *testing.T) {
 			t.Errorf("%q: %d steps, and docs/pagination.md says %d", tt.name, got, tt.want)
 		}
 		if tt.name != "" {
-			table += fmt.Sprintf("| %s | %s |\n", tt.name, grouped(got))
+			table += fmt.Sprintf("| %s | %s |\n", tt.name, numbers.Thousands(got))
 		}
 	}
 	t.Log("\n" + table)

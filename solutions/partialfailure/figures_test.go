@@ -14,6 +14,7 @@ import (
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/simnet"
 	"github.com/backend-kata/dojo/solutions/internal/figure"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 	"github.com/backend-kata/dojo/solutions/partialfailure"
 )
 
@@ -29,7 +30,7 @@ func TestFigureOutage(t *testing.T) {
 		wrong = append(wrong, [2]float64{float64(i), float64(storm[i])})
 		right = append(right, [2]float64{float64(i), float64(with[i])})
 	}
-	total := func(perSecond [100]int) string { n, _ := inTheOutage(perSecond); return thousands(n) }
+	total := func(perSecond [100]int) string { n, _ := inTheOutage(perSecond); return numbers.Thousands(n) }
 	figure.Current(t, "partialfailure-outage", rows, figure.Chart{
 		Title:  "Three attempts triple the load; a retry budget caps it",
 		Assume: "50 calls a second. Budget for the retries of a second: one, and a tenth of its first attempts.",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/backend-kata/dojo/pkg/bubble"
 	"github.com/backend-kata/dojo/pkg/simnet"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 	"github.com/backend-kata/dojo/solutions/partialfailure"
 )
 
@@ -157,7 +158,7 @@ func TestOutage(t *testing.T) {
 	none, unlimited, budgeted := policies()
 	one := func(p policy) int { n, _ := inTheOutage(outage(t, p)); return n }
 	without, storm, with := one(none), one(unlimited), one(budgeted)
-	t.Logf("%s requests in a minute of outage instead of %s; with a retry budget, %s", thousands(storm), thousands(without), thousands(with))
+	t.Logf("%s requests in a minute of outage instead of %s; with a retry budget, %s", numbers.Thousands(storm), numbers.Thousands(without), numbers.Thousands(with))
 	if storm < 3*without-10 || with > without*113/100 {
 		t.Errorf("In the outage %d requests arrive without retries, %d with three attempts and %d with a budget", without, storm, with)
 	}
@@ -185,16 +186,9 @@ func TestPolicies(t *testing.T) {
 			return http.StatusOK, ms
 		})
 		requests, busiest := inTheOutage(outage(t, p.policy))
-		fmt.Fprintf(&table, "| %s | %d | %s | %d |\n", p.name, 3000-good.whole, thousands(requests), busiest)
+		fmt.Fprintf(&table, "| %s | %d | %s | %d |\n", p.name, 3000-good.whole, numbers.Thousands(requests), busiest)
 	}
 	t.Log("\n" + table.String())
-}
-
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 // Every fiftieth answer takes 900 ms, the others 10 ms.
@@ -231,7 +225,7 @@ func TestAttemptTimeout(t *testing.T) {
 		})
 	}
 	whole, short := within(2*time.Second), within(300*ms)
-	t.Logf("%d of 1,000 pages are complete if an attempt may take all of it, and %s if it may take 300 ms", whole.whole, thousands(short.whole))
+	t.Logf("%d of 1,000 pages are complete if an attempt may take all of it, and %s if it may take 300 ms", whole.whole, numbers.Thousands(short.whole))
 	if whole.whole >= 1000 || short.whole != 1000 {
 		t.Errorf("%d pages are whole with attempts of 2 s, and %d with attempts of 300 ms", whole.whole, short.whole)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/backend-kata/dojo/pkg/bubble"
+	"github.com/backend-kata/dojo/solutions/internal/numbers"
 	"github.com/backend-kata/dojo/solutions/percentiles"
 )
 
@@ -97,7 +98,7 @@ func TestExample(t *testing.T) {
 	ways := map[string][]time.Duration{"at the send": measure(timedFromSend), "when it was due": measure(timedFromDue)}
 	for _, name := range []string{"at the send", "when it was due"} {
 		ls := ways[name]
-		fmt.Fprintf(&out, "\n%-20s %8s %8d %8s %8s %8s %8s", name, thousands(uint64(len(ls))), slow(ls),
+		fmt.Fprintf(&out, "\n%-20s %8s %8d %8s %8s %8s %8s", name, numbers.Thousands(uint64(len(ls))), slow(ls),
 			short(percentile(ls, 50)), short(percentile(ls, 95)), short(percentile(ls, 99)), short(percentile(ls, 100)))
 	}
 	t.Log("\n" + out.String())
@@ -131,28 +132,6 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-// stall measures one stall of 5 s in three ways, as TestFigureStall does.
-func stall(t *testing.T) (sent, corrected, due *percentiles.Histogram) {
-	t.Helper()
-	const n, interval = 10_000, 10 * time.Millisecond
-	sent, corrected, due = percentiles.NewHistogram(), percentiles.NewHistogram(), percentiles.NewHistogram()
-	bubble.Run(t, func(t *testing.T) {
-		call, began := stallingServer(), time.Now()
-		for time.Since(began) < n*interval {
-			start := time.Now()
-			call()
-			took := time.Since(start)
-			must(t, sent.Record(took))
-			must(t, corrected.RecordCorrected(took, interval))
-			time.Sleep(interval - time.Since(began)%interval)
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		must(t, percentiles.Pace(due, n, interval, stallingServer()))
-	})
-	return sent, corrected, due
-}
-
 // TestStall logs the percentiles of one stall, measured in three ways.
 func TestStall(t *testing.T) {
 	sent, corrected, due := stall(t)
@@ -163,8 +142,8 @@ func TestStall(t *testing.T) {
 	}{{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"maximum", 1}} {
 		rows = append(rows, []string{p.name, short(at(t, sent, p.q)), short(at(t, corrected, p.q)), short(at(t, due, p.q))})
 	}
-	rows = append(rows, []string{"requests counted", thousands(sent.Count()), thousands(corrected.Count()), thousands(due.Count())})
-	t.Log("\n" + markdown(rows))
+	rows = append(rows, []string{"requests counted", numbers.Thousands(sent.Count()), numbers.Thousands(corrected.Count()), numbers.Thousands(due.Count())})
+	t.Log("\n" + numbers.Table(rows))
 }
 
 // TestStallNumber logs the number worth remembering.
@@ -204,7 +183,7 @@ func TestAveragedPercentiles(t *testing.T) {
 			rows[i] = append(rows[i], cell)
 		}
 	}
-	t.Log("\n" + markdown(rows))
+	t.Log("\n" + numbers.Table(rows))
 }
 
 // TestFanOut logs how many of 100 pages meet a slow call.
@@ -221,9 +200,9 @@ func TestFanOut(t *testing.T) {
 // TestObjective works out an objective from the promise to the alert.
 func TestObjective(t *testing.T) {
 	const promised, views, calls, burn, hours = 0.99, 10_000_000, 20, 14.4, 30 * 24
-	t.Log("\n" + markdown([][]string{
+	t.Log("\n" + numbers.Table([][]string{
 		{"objective", "99 % of views within 1 s, over 30 days"},
-		{"budget of 10 million views", thousands(uint64(math.Round((1-promised)*views))) + " slow views"},
+		{"budget of 10 million views", numbers.Thousands(uint64(math.Round((1-promised)*views))) + " slow views"},
 		{"each of 20 calls per view", fmt.Sprintf("within 1 s in %.2f %%", 100*math.Pow(promised, 1.0/calls))},
 		{"alert at burn rate 14.4", fmt.Sprintf("%.1f %% of the last hour's views are slow", 100*burn*(1-promised))},
 		{"budget spent in that hour", fmt.Sprintf("%.0f %%", 100*burn/hours)},
@@ -293,19 +272,4 @@ func short(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 	}
-}
-
-// thousands is a number from a thousand to a million, with a comma.
-func thousands(n uint64) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
-
-// markdown is a table whose first row is its head.
-func markdown(rows [][]string) string {
-	var out strings.Builder
-	for i, row := range rows {
-		out.WriteString("| " + strings.Join(row, " | ") + " |\n")
-		if i == 0 {
-			out.WriteString(strings.Repeat("|---", len(row)) + "|\n")
-		}
-	}
-	return strings.TrimRight(out.String(), "\n")
 }

@@ -19,23 +19,7 @@ import (
 
 // A stall of 5 s in 100 s at 100 requests a second is measured in three ways.
 func TestFigureStall(t *testing.T) {
-	const n, interval = 10_000, 10 * time.Millisecond
-	sent, corrected, due := percentiles.NewHistogram(), percentiles.NewHistogram(), percentiles.NewHistogram()
-	bubble.Run(t, func(t *testing.T) {
-		call, began := stallingServer(), time.Now()
-		for time.Since(began) < n*interval {
-			start := time.Now()
-			call()
-			took := time.Since(start)
-			must(t, sent.Record(took))
-			must(t, corrected.RecordCorrected(took, interval))
-			time.Sleep(interval - time.Since(began)%interval)
-		}
-	})
-	bubble.Run(t, func(t *testing.T) {
-		must(t, percentiles.Pace(due, n, interval, stallingServer()))
-	})
-
+	sent, corrected, due := stall(t)
 	rows := [][]string{{"quantile", "from_the_send_ms", "corrected_ms", "from_when_due_ms"}}
 	for i := range 161 {
 		q := 1 - math.Pow(10, -float64(i)/40) // four nines, forty points for each
@@ -78,6 +62,28 @@ func TestFigureStall(t *testing.T) {
 			},
 		},
 	})
+}
+
+// stall measures a stall of 5 s in 100 s at 100 requests a second, in three ways.
+func stall(t *testing.T) (sent, corrected, due *percentiles.Histogram) {
+	t.Helper()
+	const n, interval = 10_000, 10 * time.Millisecond
+	sent, corrected, due = percentiles.NewHistogram(), percentiles.NewHistogram(), percentiles.NewHistogram()
+	bubble.Run(t, func(t *testing.T) {
+		call, began := stallingServer(), time.Now()
+		for time.Since(began) < n*interval {
+			start := time.Now()
+			call()
+			took := time.Since(start)
+			must(t, sent.Record(took))
+			must(t, corrected.RecordCorrected(took, interval))
+			time.Sleep(interval - time.Since(began)%interval)
+		}
+	})
+	bubble.Run(t, func(t *testing.T) {
+		must(t, percentiles.Pace(due, n, interval, stallingServer()))
+	})
+	return sent, corrected, due
 }
 
 // stallingServer answers in 1 ms to a few, and stands still from second 30 to second 35.

@@ -30,21 +30,22 @@ func (p Page) Excerpts() []Excerpt {
 
 // WithExcerpts returns the page with the code that the files have today.
 func (p Page) WithExcerpts(code map[string]string) string {
-	return replaceGroup(excerpt, p.Text, func(m []string) string {
-		if today, ok := code[m[1]]; ok {
+	return rewrite(excerpt, p.Text, func(name, old string) string {
+		if today, ok := code[name]; ok {
 			return today
 		}
-		return m[2]
+		return old
 	})
 }
 
-// replaceGroup replaces what a pattern's second group matched.
-func replaceGroup(pattern *regexp.Regexp, text string, with func(m []string) string) string {
+// rewrite replaces what stands below each mark of a pattern: its first group is the
+// mark's name, and its second what stands there.
+func rewrite(pattern *regexp.Regexp, text string, today func(name, old string) string) string {
 	var out strings.Builder
 	last := 0
 	for _, at := range pattern.FindAllStringSubmatchIndex(text, -1) {
 		out.WriteString(text[last:at[4]])
-		out.WriteString(with([]string{text[at[0]:at[1]], text[at[2]:at[3]], text[at[4]:at[5]]}))
+		out.WriteString(today(text[at[2]:at[3]], text[at[4]:at[5]]))
 		last = at[5]
 	}
 	return out.String() + text[last:]

@@ -2,7 +2,6 @@ package page
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -45,12 +44,12 @@ func (p Page) WithLogs(logs map[string][]string) string {
 	for _, l := range p.Logged() {
 		taken[l.Test]++
 	}
-	return replaceGroup(logged, p.Text, func(m []string) string {
-		today := logs[m[1]]
-		if len(today) != 1 || taken[m[1]] != 1 || strings.Contains(m[2], "<!--") {
-			return m[2]
+	return rewrite(logged, p.Text, func(test, old string) string {
+		today := logs[test]
+		if len(today) != 1 || taken[test] != 1 || strings.Contains(old, "<!--") {
+			return old
 		}
-		if head, _, fenced := strings.Cut(strings.TrimLeft(m[2], "\n"), "\n"); fenced && strings.HasPrefix(head, "```") {
+		if head, _, fenced := strings.Cut(strings.TrimLeft(old, "\n"), "\n"); fenced && strings.HasPrefix(head, "```") {
 			return "\n" + head + "\n" + today[0] + "\n```\n"
 		}
 		if strings.Contains(today[0], "\n") {
@@ -108,9 +107,6 @@ func Logs(out string) map[string][]string {
 	}
 	return logs
 }
-
-// Has reports whether one of the texts that a test logged is this one.
-func Has(logs []string, text string) bool { return slices.Contains(logs, text) }
 
 var command = regexp.MustCompile("`([^`\n]*go test [^`\n]*)`|(?m)^[ \t]*((?:[A-Z_]+=\\S+ )*go test .*)$")
 

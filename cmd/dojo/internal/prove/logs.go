@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/page"
-	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
@@ -48,7 +47,7 @@ func (p *proof) logs(ctx context.Context) ([]Finding, error) {
 	}
 	for _, l := range answer.Logged() {
 		if slices.Contains(places[k.Solutions()], l.Test) || slices.Contains(places[k.Dir()], l.Test) {
-			if !page.Has(logs[l.Test], l.Text) {
+			if !slices.Contains(logs[l.Test], l.Text) {
 				f := found(k, k.Answer(), "%s does not log what stands between its marks: %s", l.Test, opening(l.Text))
 				f.Output = strings.Split(strings.Join(logs[l.Test], "\n\n"), "\n")
 				findings = append(findings, f)
@@ -60,20 +59,11 @@ func (p *proof) logs(ctx context.Context) ([]Finding, error) {
 
 // logged runs tests of a folder as the page's reader does.
 func (p *proof) logged(ctx context.Context, dir string, tests []string) (string, []Finding, error) {
-	defer p.work()()
-	k := p.kata
-	cmd := p.Tools.Command(ctx, "test", "-v", "-count=1", "-vet=off", "-tags=solutions", "-run=^("+strings.Join(tests, "|")+")$", "./"+k.Rel(dir))
-	out, err := cmd.CombinedOutput()
-	p.spend("numbers")(testrun.Used(cmd))
-	if ctx.Err() != nil {
-		return "", nil, context.Cause(ctx)
+	out, ok, err := p.goTest(ctx, "numbers", dir, "-v", "-count=1", "-run=^("+strings.Join(tests, "|")+")$")
+	if err != nil || ok {
+		return out, nil, err
 	}
-	if err != nil {
-		f := found(k, dir, "the tests whose numbers the answer page takes are red")
-		f.Output = strings.Split(strings.TrimSpace(string(out)), "\n")
-		return "", []Finding{f}, nil
-	}
-	return string(out), nil, nil
+	return "", []Finding{p.said(dir, "the tests whose numbers the answer page takes are red", out)}, nil
 }
 
 // loggers finds the folders of the tests whose numbers a page takes, and those
