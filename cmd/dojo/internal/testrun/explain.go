@@ -145,7 +145,12 @@ func explainDeath(k workbook.Kata, r Result) Explanation {
 	text := r.Output
 	stacks := parseStacks(text)
 	switch {
-	case strings.Contains(text, "dojo guard: stuck"), strings.Contains(text, "still runs, and a running goroutine cannot be stopped"):
+	case strings.Contains(text, "still runs, and a running goroutine cannot be stopped"):
+		if failures := parseFailures(text); len(failures) > 0 {
+			return withStory(failures) // the bubble has said for how long, and gave up before the limit
+		}
+		return explainStuck(k, stacks, r.Limit)
+	case strings.Contains(text, "dojo guard: stuck"):
 		return explainStuck(k, stacks, r.Limit)
 	case strings.Contains(text, "dojo guard: memory"):
 		return explainMemory(k, stacks)

@@ -70,6 +70,14 @@ func TestExplain(t *testing.T) {
 	if !strings.HasPrefix(busy.Lines[0], "The step did not end within 10s") || busy.Yours != "kata/breaker/breaker.go:12" {
 		t.Errorf("a bubble that gave up on a loop without end was expected to be told as one: %+v", busy)
 	}
+	const report = "busy: goroutine 7 did not end in 10s of processor time, in which nothing else in the bubble moved; it is running at breaker.go:12"
+	busy = Explain(k, Result{
+		Step: "TestDo", Died: true, Limit: 20 * time.Second,
+		Output: "    breaker_test.go:7: " + report + "\n--- FAIL: TestDo (10.0s)\npanic: bubble: TestDo still runs, and a running goroutine cannot be stopped; the test binary ends here\n",
+	})
+	if !strings.HasPrefix(busy.Lines[0], report) || busy.Yours != "kata/breaker/breaker.go:12" {
+		t.Errorf("what the bubble reported before it gave up was expected: %+v", busy)
+	}
 	for _, tt := range tests {
 		got := Explain(k, Result{Step: "TestDo", Output: tt.output})
 		if diff := cmp.Diff(tt.want, got); diff != "" {
