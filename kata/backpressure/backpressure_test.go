@@ -591,7 +591,7 @@ func TestFurtherBadConfiguration(t *testing.T) {
 		} {
 			q, err := backpressure.New(tt.cfg)
 			step.Expect(t, err != nil && q == nil, "New should return an error and nil, since %s. "+
-				"It returned the error %v, and a queue that is nil: %t.", tt.why, err, q == nil)
+				"It returned the error %v and %s.", tt.why, err, map[bool]string{true: "nil", false: "a queue"}[q == nil])
 			for _, field := range []string{"Workers", "Capacity", "Handle"} {
 				step.Equal(t, field == tt.field, strings.Contains(err.Error(), field), "%q should name %s alone. If it names %s:", err, tt.field, field)
 			}
