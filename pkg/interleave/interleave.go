@@ -116,7 +116,8 @@
 //
 // The code must be deterministic but for the schedule: no random choice, no map
 // order, no select with several cases ready. If the same choices lead elsewhere,
-// Explore says so and fails.
+// Explore goes on with the usual ones, so that what the code does wrong is told first.
+// If nothing else fails, it says so and fails.
 //
 // What happens between two points is one step. Two accesses of memory without a
 // point between them are never separated. Up to its first point each actor runs
@@ -224,15 +225,18 @@ func ExploreWithin(t *testing.T, budget int, body func(t *testing.T, s *Schedule
 	late := false
 	for search.next() {
 		search.tried++
-		s = newSchedule(search.prefix)
+		s = newSchedule(search.prefix, isOnly)
 		runOne(t, where, s, func(t *testing.T) { body(t, s) }, func(raced bool) string {
-			return search.describe(s, isOnly) + s.replay(t, number, raced)
+			return search.describe(s, isOnly) + s.replay(t, number, raced, search.strayed || s.strayed)
 		})
-		search.add(s.stage.choices())
+		search.add(s)
 		late = time.Since(start) >= limit
 		if search.tried >= budget || late {
 			break
 		}
+	}
+	if search.strayed {
+		t.Fatal(ledElsewhere + ". What was tried passed, but other orders may have been missed")
 	}
 	report := search.progress()
 	if came := s.stage.whoCame(); len(came) < 2 && report.Schedules == 1 && report.Exhausted && !isOnly && !s.noneMay {

@@ -59,6 +59,14 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// A schedule of another version of the code is told, and not taken for a failure of it.
+func TestReplayOfAnotherVersion(t *testing.T) {
+	const want = "choice 3 of 3 of DOJO_SCHEDULE cannot be made: it is of another version of the code"
+	if got := output("lost-update", "DOJO_SCHEDULE=AAA"); !strings.Contains(got, want) {
+		t.Errorf("want %q in:\n%s", want, got)
+	}
+}
+
 var neutralities = []struct {
 	pattern *regexp.Regexp
 	with    string

@@ -293,6 +293,26 @@ var programs = map[string]func(t *testing.T){
 			s.Run()
 		})
 	},
+	"not-deterministic-and-wrong": func(t *testing.T) {
+		schedules := 0
+		interleave.Explore(t, func(t *testing.T, s *interleave.Schedule) {
+			schedules++
+			var n stdatomic.Int32
+			for _, name := range []string{"A", "B"} {
+				s.Go(name, func() {
+					if schedules%2 == 0 {
+						s.Point("work")
+						s.Point("work")
+					}
+					increment(s, &n)
+				})
+			}
+			s.Run()
+			if schedules > 12 && n.Load() != 2 {
+				t.Errorf("two added one each, and the sum is %d", n.Load())
+			}
+		})
+	},
 	"endless": func(t *testing.T) {
 		interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
 			s.Go("A", func() {

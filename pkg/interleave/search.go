@@ -36,6 +36,8 @@ type search struct {
 	queue  [][][]move // by number of preemptions, in order of discovery
 	bound  int        // the preemptions of prefix
 	tried  int
+
+	strayed bool // in a schedule before, a choice could not be made
 }
 
 // newSearch starts with the schedule that has no choices made, or with one that
@@ -56,11 +58,16 @@ func (q *search) next() bool {
 }
 
 // add queues what could have been done otherwise after the prefix. What comes
-// before it was queued by others.
-func (q *search) add(trace []choice) {
+// before it was queued by others. Of a schedule that strayed from its prefix
+// nothing is queued.
+func (q *search) add(s *Schedule) {
+	if s.strayed {
+		q.strayed = true
+		return
+	}
 	var done []move
 	preemptions := 0
-	for i, c := range trace {
+	for i, c := range s.stage.choices() {
 		for _, m := range c.could {
 			if i >= len(q.prefix) && m != c.took {
 				level := preemptions + c.cost(m)
@@ -96,6 +103,8 @@ func (q *search) describe(s *Schedule, isOnly bool) string {
 	switch {
 	case isOnly:
 		return "the schedule of DOJO_SCHEDULE fails\n\n"
+	case q.strayed || s.strayed:
+		return "a schedule fails, and may not come again, since " + ledElsewhere + "\n\n"
 	case preemptions == 0:
 		return fmt.Sprintf("schedule %s fails; it has no preemption\n\n", number(q.tried))
 	}

@@ -18,7 +18,7 @@ const (
 
 // replay is the story of a schedule and the command that tries just it again, if
 // there was a choice in it.
-func (s *Schedule) replay(t *testing.T, number string, raced bool) string {
+func (s *Schedule) replay(t *testing.T, number string, raced, strayed bool) string {
 	command := rerun.Command(t.Name())
 	if raced {
 		command = rerun.WithRace(t.Name())
@@ -29,6 +29,8 @@ func (s *Schedule) replay(t *testing.T, number string, raced bool) string {
 		return "no actor came to a point\n\nagain: " + command
 	case schedule == "":
 		return "no actor came to a point"
+	case strayed: // the same choices need not lead there again
+		return s.stage.story() + "\nagain: " + command
 	case number != "1":
 		schedule = number + ":" + schedule
 	}
