@@ -1,6 +1,7 @@
 package bubble
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -57,7 +58,7 @@ func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 	}
 	if report != "" {
 		if !failedBefore && t.Failed() {
-			report = "after the failure above: " + report
+			report = after(report)
 		}
 		t.Error(report)
 	}
@@ -70,6 +71,17 @@ func RunWithin(t *testing.T, limit time.Duration, body func(t *testing.T)) {
 	case r.skipped.Load():
 		t.SkipNow()
 	}
+}
+
+const endedEarly = ", since the body ended early"
+
+// after puts a report in its place behind a failure. What is left over because of the
+// failure is no second fault.
+func after(report string) string {
+	if left, ok := strings.CutSuffix(report, endedEarly); ok {
+		return "the failure above ended the body early, so " + left
+	}
+	return "after the failure above: " + report
 }
 
 // inBubble reports whether the caller is in a bubble, where no time has a

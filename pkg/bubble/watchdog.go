@@ -86,7 +86,7 @@ func (r *run) conclude() string {
 		r.spared = true
 		return ""
 	case left && !r.returned.Load() && !r.skipped.Load():
-		return count(len(newScene(all, id).own), "goroutine was", "goroutines were") + " left over, since the body ended early"
+		return count(len(newScene(all, id).own), "goroutine was", "goroutines were") + " left over" + endedEarly
 	case left:
 		return leakReport(all, id)
 	}
