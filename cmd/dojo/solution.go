@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/backend-kata/dojo/cmd/dojo/internal/patch"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
@@ -59,17 +61,35 @@ func (d *desk) showDiff(k workbook.Kata) error {
 func (d *desk) sayDiff(diff string) {
 	for line := range strings.Lines(diff) {
 		line = strings.TrimRight(line, "\n")
-		if d.screen.Height > 0 { // a view drops tabs
-			line = strings.ReplaceAll(line, "\t", "    ")
+		lines := []string{line}
+		if d.screen.Height > 0 { // a view drops tabs, and cuts what is too long
+			lines = d.folded(strings.ReplaceAll(line, "\t", "    "))
 		}
 		switch {
 		case strings.HasPrefix(line, "+"):
-			line = d.screen.In(terminal.Good, line)
+			d.style(terminal.Good, lines)
 		case strings.HasPrefix(line, "-"):
-			line = d.screen.In(terminal.Bad, line)
+			d.style(terminal.Bad, lines)
 		case strings.HasPrefix(line, "@@"):
-			line = d.screen.In(terminal.Quiet, line)
+			d.style(terminal.Quiet, lines)
 		}
-		d.say(line)
+		d.say(lines...)
 	}
+}
+
+// folded breaks a line of a diff where the screen ends. What follows stands behind the
+// same sign and the same indent.
+func (d *desk) folded(line string) []string {
+	if ansi.StringWidth(line) <= d.screen.Width || line == "" {
+		return []string{line}
+	}
+	sign, text := line[:1], strings.TrimLeft(line[1:], " ")
+	indent := sign + strings.Repeat(" ", len(line)-1-len(text))
+	parts := strings.Split(ansi.Hardwrap(text, max(8, d.screen.Width-len(indent)-4), true), "\n")
+	for i := range parts {
+		if parts[i] = indent + parts[i]; i > 0 {
+			parts[i] = indent + "    " + strings.TrimPrefix(parts[i], indent)
+		}
+	}
+	return parts
 }

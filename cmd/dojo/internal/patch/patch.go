@@ -4,7 +4,9 @@ package patch
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	udiff "github.com/aymanbagabas/go-udiff"
@@ -14,12 +16,40 @@ import (
 // Make returns the unified diff that turns the reference at path into another
 // text.
 func Make(path, reference, mistake string) string {
-	return udiff.Unified("a/"+path, "b/"+path, reference, mistake)
+	return Between("a/"+path, "b/"+path, reference, mistake)
 }
 
-// Between returns a unified diff of two texts for people to read.
+// Between returns a unified diff of two texts.
 func Between(oldName, newName, from, to string) string {
-	return udiff.Unified(oldName, newName, from, to)
+	return renumber(udiff.Unified(oldName, newName, from, to))
+}
+
+var hunkHead = regexp.MustCompile(`(?m)^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@$`)
+
+// renumber mends the line numbers of the new text, which go-udiff 0.4.1 gets wrong in all
+// hunks after one that begins with a deletion.
+func renumber(diff string) string {
+	more := 0 // lines that the new text has, up to here
+	return hunkHead.ReplaceAllStringFunc(diff, func(head string) string {
+		m := hunkHead.FindStringSubmatch(head)
+		number := func(text string) int {
+			if text == "" {
+				return 1
+			}
+			n, _ := strconv.Atoi(text) // digits, as the pattern has it
+			return n
+		}
+		from, removed, added := number(m[1]), number(m[2]), number(m[4])
+		to := from + more
+		switch { // a side without lines is counted from the line before
+		case removed == 0 && added > 0:
+			to++
+		case added == 0 && removed > 0:
+			to--
+		}
+		more += added - removed
+		return strings.Replace(head, "+"+m[3], "+"+strconv.Itoa(to), 1)
+	})
 }
 
 // Apply applies a unified diff of one file. A hunk may have moved, but its
