@@ -138,7 +138,7 @@ func TestSubmitWaitsInTurn(t *testing.T) {
 		var calls []*step.Call[error]
 		for _, j := range jobs(1, 9, time.Second) {
 			calls = append(calls, s.begin(t.Context(), j)) // each waits before the next comes
-			step.Equal(t, j.id > 2, calls[j.id-1].Waits(), "One job may run and one may wait. Whether Submit of job %d waits:", j.id)
+			step.Expect(t, calls[j.id-1].Waits() == (j.id > 2), "One job may run and one may wait. With job %d Submit does otherwise.", j.id)
 		}
 		for last := 3; last <= 9; last++ {
 			time.Sleep(time.Second) // a job ends
@@ -475,7 +475,7 @@ func TestFurtherPanic(t *testing.T) {
 			synctest.Wait()
 			for _, job := range []string{"bread", "cake"} {
 				call := step.Start(t, func() error { return q.Submit(t.Context(), job) })
-				step.Equal(t, capacity == 0, call.Waits(), "One job runs, and %d may wait. Whether Submit of %s waits:", capacity, job)
+				step.Expect(t, call.Waits() == (capacity == 0), "One job runs, and %d may wait. For %s Submit does otherwise.", capacity, job)
 				if capacity > 0 || later > 0 {
 					seconds++
 					want += fmt.Sprintf("%s ends after %ds, context <nil>; ", job, seconds)

@@ -119,7 +119,7 @@ func (l *ledger) has(from uint64, when string) {
 	step.NoError(l.t, err, "Records should yield all records %s.", when)
 	step.NoError(l.t, differ(got, l.records), "The records %s should be those that were appended.", when)
 	step.Expect(l.t, len(got) == len(l.records)-int(from)+1 && (len(got) == 0 || got[0].Index == from),
-		"The log should have the records from %d to %d %s. Records yields %d.", from, len(l.records), when, len(got))
+		"The log should have %d records %s, from number %d on. Records yields %d.", len(l.records)-int(from)+1, when, from, len(got))
 }
 
 func (l *ledger) close() {
