@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,7 +27,7 @@ func bindings() []binding {
 		{"d", "diff", "your code beside the reference, once the kata is green", (*view).isGreen, (*view).showsDiff},
 		{"h", "hint", "a hint for the step you are on, and at the next press the next one", (*view).isRed, (*view).showsHint},
 		{"m", "mistake?", "which known mistake the failure looks like", (*view).isRed, (*view).showsMistake},
-		{"v", "all of it", "all of the failure", (*view).isRed, (*view).showsAll},
+		{"v", "all of it", "all of the failure, of the hint, and of what the steps printed", (*view).hasMore, (*view).showsAll},
 		{"o", "open", "open your code at the place, in $VISUAL, $EDITOR or Visual Studio Code", always, (*view).opensEditor},
 		{"t", "tag", "put the build line on your files that lack it", (*view).lacksTag, (*view).tags},
 		{"n", "next", "go on to the next kata", always, func(v *view) tea.Cmd { return v.findNext(true) }},
@@ -98,6 +99,11 @@ func (v *view) isRed() bool {
 	return red
 }
 
+// hasMore reports whether there is more to see than the verdict has room for.
+func (v *view) hasMore() bool {
+	return v.isRed() || v.inView() && slices.ContainsFunc(v.latest.verdict.Steps, hasPrinted)
+}
+
 func (v *view) lacksTag() bool {
 	untagged, err := v.kata.Untagged()
 	return err == nil && len(untagged) > 0
@@ -134,12 +140,21 @@ func (v *view) showsMistake() tea.Cmd {
 }
 
 func (v *view) showsAll() tea.Cmd {
-	n := v.latest
-	s, _ := v.step()
+	n, panel := v.latest, v.panel
+	red, _ := v.step()
 	return v.open(n.kata.Name(), func(d *desk) error {
 		d.showVerdict(n, true)
-		if s.Output != "" {
-			d.say("", d.screen.In(terminal.Loud, "All that the step printed"), "")
+		if panel != nil {
+			d.say("")
+			if err := panel(d); err != nil {
+				return err
+			}
+		}
+		for _, s := range n.verdict.Steps {
+			if s.Name != red.Name && !hasPrinted(s) || s.Output == "" {
+				continue
+			}
+			d.say("", d.screen.In(terminal.Loud, fmt.Sprintf("All that step %d printed", s.Number)), "")
 			for line := range strings.Lines(s.Output) {
 				d.say(d.broken(strings.TrimRight(line, "\r\n"), "")...)
 			}
@@ -147,6 +162,9 @@ func (v *view) showsAll() tea.Cmd {
 		return nil
 	})
 }
+
+// hasPrinted reports whether the learner's program printed something in a step.
+func hasPrinted(s testrun.StepVerdict) bool { return len(s.Explanation.Printed) > 0 }
 
 func (v *view) showsAnswer() tea.Cmd {
 	k := v.kata

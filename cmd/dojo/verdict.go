@@ -52,6 +52,7 @@ func (d *desk) sheet(n news) sheet {
 		s.strip = d.strip(v, n.sure)
 		d.failure(&s, k, v)
 	}
+	s.notes = append(s.notes, d.printedByOthers(v)...)
 	for _, note := range v.Notes {
 		s.notes = append(s.notes, d.inLines(terminal.Doing, "  ", "Note: "+note)...)
 	}
@@ -64,6 +65,11 @@ func (d *desk) sheet(n news) sheet {
 	return s
 }
 
+const (
+	enough = 4 // lines of a failure, for which what the step's comment says further gives way
+	least  = 2 // lines of a failure: its first, and how to see the rest
+)
+
 // fit joins the parts. Where they are longer than the screen, the failure gives
 // way first, and then what stands around it. More says how to see what is cut.
 func (s sheet) fit(height int, more string) []string {
@@ -73,21 +79,23 @@ func (s sheet) fit(height int, more string) []string {
 			rest++ // the empty line before it
 		}
 	}
-	const least = 4
-	if rest+min(least, len(s.failure)) > height {
+	if rest+min(enough, len(s.failure)) > height {
 		rest -= len(s.more)
 		s.more = nil
 	}
 	room := max(least, height-rest)
 	lines := slices.Concat([]string{s.head}, s.strip, s.title, s.more)
 	failure := s.failure
-	if cut := len(failure) - room; cut > 0 {
+	if cut := len(failure) - room; cut > 0 && len(failure) > least {
 		failure = append(slices.Clone(failure[:room-1]), fmt.Sprintf(more, cut+1))
 	}
 	for _, part := range [][]string{failure, s.places, s.notes} {
 		if len(part) > 0 {
 			lines = append(append(lines, ""), part...)
 		}
+	}
+	if cut := len(lines) - height; cut > 0 && height > 0 {
+		lines = append(lines[:height-1], fmt.Sprintf(more, cut+1))
 	}
 	return lines
 }
@@ -213,6 +221,26 @@ func (d *desk) places(k workbook.Kata, s testrun.StepVerdict, race bool) []strin
 	}
 	add("again:", again(k, s, race))
 	return lines
+}
+
+// printedByOthers is the last line that a step printed which is not the red one, for those
+// who look into their program with a Println, unless the red one printed something too.
+func (d *desk) printedByOthers(v testrun.Verdict) []string {
+	line := ""
+	for i, s := range v.Steps {
+		own := s.Explanation.Printed
+		if len(own) == 0 {
+			continue
+		}
+		if i == v.FirstRed() {
+			return nil
+		}
+		line = fmt.Sprintf("  printed in step %d: %s", s.Number, own[len(own)-1])
+	}
+	if line == "" {
+		return nil
+	}
+	return []string{ansi.Truncate(d.screen.In(terminal.Quiet, line), d.screen.Width, "…")}
 }
 
 // inLines breaks text into lines in one style.

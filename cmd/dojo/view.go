@@ -13,6 +13,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
+	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
 
@@ -204,7 +205,7 @@ func (v *view) lines() []string {
 	if v.panel != nil {
 		text := v.capture(v.panel)
 		if room := max(6, v.screen.Height/2-2); len(text) > room {
-			text = append(text[:room-1], "…")
+			text = append(text[:room-1], v.screen.In(terminal.Quiet, fmt.Sprintf("… %d more lines: v", len(text)-room+1)))
 		}
 		below = append([]string{""}, text...)
 	}
@@ -255,6 +256,9 @@ func (v *view) body(room int) []string {
 		s.notes = append(s.notes, v.inLines(terminal.Quiet, "  ", "The race detector has not looked yet.")...)
 	}
 	if n.sure && n.verdict.Green() {
+		if n.verdict.Complete() {
+			s.more = append([]string{""}, v.held(n.verdict)...)
+		}
 		s.notes = append(s.notes, v.green(n, history)...)
 	}
 	return s.fit(room, v.screen.In(terminal.Quiet, "  … %d more lines: v"))
@@ -274,6 +278,15 @@ func (v *view) marks(s *session) string {
 
 // dotOf tells green, red and what did not build apart without colours too.
 var dotOf = map[terminal.Style]string{terminal.Good: "●", terminal.Bad: "○", terminal.Doing: "×"}
+
+// held is each step with its title: what the learner's code holds now.
+func (v *view) held(verdict testrun.Verdict) []string {
+	var lines []string
+	for _, s := range verdict.Steps {
+		lines = append(lines, v.screen.Lines(v.screen.In(terminal.Good, fmt.Sprintf("  ✓ %2d  ", s.Number)), "        ", s.Title)...)
+	}
+	return lines
+}
 
 // green is what a kata ends with: how long it took, and what to do now.
 func (v *view) green(n news, s *session) []string {

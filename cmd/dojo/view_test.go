@@ -33,7 +33,7 @@ func TestViewOfAnEvening(t *testing.T) {
 	s.press(t, "h")
 	s.await(t, "hint 2 of 2", "It is one.")
 	s.press(t, "v")
-	s.await(t, "All that the step printed", "esc back")
+	s.await(t, "hint 2 of 2", "All that step 1 printed", "esc back")
 	s.press(t, "\x1b")
 	s.await(t, "hint 2 of 2", "h hint")
 
@@ -41,7 +41,7 @@ func TestViewOfAnEvening(t *testing.T) {
 	s.await(t, "It does not compile:", "undefined: one", "○○×")
 
 	b.write(t, stub, goodStub)
-	s.await(t, "complete", "○○×●", "Green: 4 of 4 steps, 1 of 1 further ones, after", "verdicts", "a read the answer", "d see your code beside the reference")
+	s.await(t, "complete", "○○×●", "✓ 1 The first is one.", "Green: 4 of 4 steps, 1 of 1 further ones, after", "verdicts", "a read the answer", "d see your code beside the reference")
 	back := func() {
 		t.Helper()
 		s.press(t, "\x1b")
@@ -121,6 +121,7 @@ func TestViewFollowsTheFolder(t *testing.T) {
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
+	s.await(t, "kata/breaker/breaker_test.go is gone")
 	if err := os.CopyFS(dir, os.DirFS(dir+".away")); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ type Verdict struct {
 type StepVerdict struct {
 	workbook.Step
 	Result
-	Explanation Explanation // of a red step, or of one that could not judge all
+	Explanation Explanation // of a red step, or of one that could not judge all; of others, what they printed
 }
 
 // Ran reports whether the step ran at all.
@@ -161,7 +161,9 @@ func (v *Verdict) run(ctx context.Context, binary *Binary, limit time.Duration, 
 	fill := func(r Result) {
 		s := &v.Steps[index[r.Step]]
 		s.Result = r
-		if !r.Passed {
+		if r.Passed {
+			s.Explanation = Explanation{Printed: printed(r.Output)}
+		} else {
 			s.Explanation = Explain(binary.Kata, r)
 		}
 	}

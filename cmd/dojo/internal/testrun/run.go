@@ -23,6 +23,10 @@ import (
 // reference take longer.
 const StepLimit = 10 * time.Second
 
+// hasty is the limit of the steps after one that was ended: what holds up one mostly
+// holds up others, and the learner waits for the first.
+const hasty = 3 * time.Second
+
 // A Result is what became of one step.
 type Result struct {
 	Step    string
@@ -67,6 +71,9 @@ func (b *Binary) Run(ctx context.Context, o Options) ([]Result, error) {
 			break
 		}
 		steps = steps[slices.Index(steps, last.Step)+1:]
+		if last.Overdue {
+			o.Limit = min(o.Limit, hasty)
+		}
 		if !last.Begun {
 			return append(all, alike(last, steps, o.Each)...), nil // the others would fare no better
 		}

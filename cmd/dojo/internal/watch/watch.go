@@ -22,7 +22,7 @@ const quiet = 15 * time.Millisecond
 const look = 500 * time.Millisecond
 
 // Folders sends the path of a folder each time Go files in it were saved, or it
-// was replaced as a whole, until ctx ends. A folder may come and go. It is an
+// went away or was replaced as a whole, until ctx ends. A folder may come and go. It is an
 // error if one that is there cannot be watched.
 func Folders(ctx context.Context, dirs []string) (<-chan string, error) {
 	w, err := fsnotify.NewWatcher()
@@ -53,15 +53,16 @@ type follower struct {
 }
 
 // find watches the folder that is at dir now, and reports whether it is another
-// one than before.
-func (f *follower) find(dir string) (isNew bool, err error) {
+// one than before, or gone.
+func (f *follower) find(dir string) (changed bool, err error) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		if f.known[dir] != nil {
+		changed = f.known[dir] != nil
+		if changed {
 			_ = f.watcher.Remove(dir) // it may have been forgotten already
 			f.known[dir] = nil
 		}
-		return false, nil
+		return changed, nil
 	}
 	if f.known[dir] != nil && os.SameFile(info, f.known[dir]) {
 		return false, nil
@@ -103,11 +104,11 @@ func (f *follower) follow(ctx context.Context) {
 	}
 }
 
-// replaced returns a folder that is another one than before, if there is one.
+// replaced returns a folder that is another one than before, or gone, if there is one.
 func (f *follower) replaced() string {
 	changed := ""
 	for dir := range f.known {
-		if isNew, err := f.find(dir); isNew && err == nil { // it is looked for again
+		if is, err := f.find(dir); is && err == nil { // it is looked for again
 			changed = dir
 		}
 	}
