@@ -21,7 +21,7 @@ const (
 )
 
 const ledElsewhere = "the same choices led elsewhere. The code depends on something else than the schedule: " +
-	"a random number, the order of a map, or a select with several cases ready"
+	"a random number, the order of a map, a select with several cases ready, or a timer of its own"
 
 // A Schedule is one order in which the actors run. It is made by [Explore], and
 // good for one call of the body.

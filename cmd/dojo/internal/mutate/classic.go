@@ -27,8 +27,8 @@ func (f *finder) binary(n *ast.BinaryExpr) {
 			other, skip = "&&", "false && "
 		}
 		swap("logic", other)
-		f.add("operand", n, f.text(n), f.text(n.X), f.over(n.Y, "("+skip+f.text(n.Y)+")"))
-		f.add("operand", n, f.text(n), f.text(n.Y), f.over(n.X, "("+skip+f.text(n.X)+")"))
+		f.add("operand", n, f.text(n), f.text(n.X), f.over(n.Y, "("+skip+"("+f.text(n.Y)+"))"))
+		f.add("operand", n, f.text(n), f.text(n.Y), f.over(n.X, "("+skip+"("+f.text(n.X)+"))"))
 	case token.ADD, token.SUB, token.MUL, token.QUO, token.REM:
 		if f.Info.Types[n].Value == nil && !f.isString(n) {
 			swap("arith", map[token.Token]string{token.ADD: "-", token.SUB: "+", token.MUL: "/", token.QUO: "*", token.REM: "*"}[n.Op])

@@ -95,6 +95,16 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// An operand that is taken out is taken out whole, a chain of its own as well.
+func TestOperandOfAChain(t *testing.T) {
+	all := mutants(t, "package saga\n\nfunc f(a, b, c bool) bool { return a || b || c }\n")
+	for _, want := range []string{"return (false && (a || b)) || c", "return a || b || (false && (c))"} {
+		if !slices.ContainsFunc(all, func(m *Mutant) bool { return strings.Contains(m.source, want) }) {
+			t.Errorf("no mutant has %q", want)
+		}
+	}
+}
+
 func TestSpared(t *testing.T) {
 	got, err := parseSpared("# the locks\n\nequivalent f lock: mu.Lock() → (removed)\n    Nobody else\n    has it.\n" +
 		"open f split: x → y\n\tEither is right.\n")
