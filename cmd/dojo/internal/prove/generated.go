@@ -62,8 +62,9 @@ func between(text, name, inner string) (string, error) {
 	return before + open + "\n" + inner + end + after, nil
 }
 
-// testSums lists the checksums of the test files and of what they share with
-// those of other katas. Those that a learner added are not among them.
+// testSums lists the checksums of the test files, of what they share with those
+// of other katas, and of the packages below the kata's folder, which a learner is
+// given too. Files that a learner added to the folder itself are not among them.
 func testSums(k workbook.Kata) (string, error) {
 	further, err := k.Further()
 	if err != nil {
@@ -78,8 +79,12 @@ func testSums(k workbook.Kata) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	given, err := filepath.Glob(filepath.Join(k.Dir(), "[^.]*", "*.go"))
+	if err != nil {
+		return "", err
+	}
 	var out strings.Builder
-	for _, path := range append(shared, tests...) {
+	for _, path := range slices.Concat(shared, tests, given) {
 		if slices.Contains(further, path) {
 			continue
 		}
