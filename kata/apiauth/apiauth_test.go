@@ -125,10 +125,14 @@ func TestSignature(t *testing.T) {
 			{bad, "the name of iss is in capitals", k.claim("iss", "").claim("ISS", k.claims["iss"])},
 			{bad, "kid is there twice", token{signer: ed, rawHeader: `{"kid":"p256","alg":"EdDSA","typ":"at+jwt","kid":"ed"}`, claims: k.claims}},
 			{bad, "sub is there twice", token{signer: ed, header: k.header, rawClaims: `{"sub":"bob",` + object(k.claims)[1:]}},
-			{bad, "kid is there twice, once with an escape", token{signer: ed, claims: k.claims,
-				rawHeader: `{"k\u0069d":"ed","alg":"EdDSA","typ":"at+jwt","kid":"ed"}`}},
-			{bad, "sub is there twice, once with an escape", token{signer: ed, header: k.header,
-				rawClaims: `{"s\u0075b":"bob",` + object(k.claims)[1:]}},
+			{bad, "kid is there twice, once with an escape", token{
+				signer: ed, claims: k.claims,
+				rawHeader: `{"k\u0069d":"ed","alg":"EdDSA","typ":"at+jwt","kid":"ed"}`,
+			}},
+			{bad, "sub is there twice, once with an escape", token{
+				signer: ed, header: k.header,
+				rawClaims: `{"s\u0075b":"bob",` + object(k.claims)[1:],
+			}},
 			{bad, "something follows the claims", token{signer: ed, header: k.header, rawClaims: object(k.claims) + "{}"}},
 			{bad, "the claims are a list", token{signer: ed, header: k.header, rawClaims: "[]"}},
 			{bad, "the header is null", token{signer: ed, rawHeader: "null", claims: k.claims}},
