@@ -3,7 +3,6 @@ package apivuln_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,11 +31,12 @@ func TestObjects(t *testing.T) {
 		for _, path := range []string{"/orders?owner=1", "/orders?owner=2", "/orders?owner=0", "/orders?owner=x", "/orders"} {
 			step.Equal(t, "200 [3 1]", m.orders("GET", path, ""), "Ada lists with GET %s. Hers are 3 and 1, the latest first:", path)
 		}
-		step.Equal(t, answer{200, "[]"}, m.ask("root", "GET", "/orders?owner=2", ""), "An admin, who has no order, lists Bob's:")
 		step.Equal(t, "200 [1 3]", m.orders("POST", "/orders/batch", `{"ids":[3,1]}`), "A batch of Ada's orders, by id:")
 		step.Equal(t, "200 [1 3]", m.orders("POST", "/orders/batch", `{"ids":[3,4,2,99,1,3]}`),
 			"A batch with two orders of Bob's, and Ada's 1 and 3:")
 		step.Equal(t, "200 []", m.orders("POST", "/orders/batch", `{"ids":[2]}`), "A batch with an order of Bob's alone:")
+		step.Equal(t, answer{200, "[]"}, m.ask("root", "GET", "/orders?owner=1", ""),
+			"An admin has no orders, whatever the query says. GET /orders?owner=1:")
 		for _, method := range []string{"GET", "PATCH", "DELETE"} {
 			a := m.ask("root", method, "/orders/1", `{"note":"root was here"}`)
 			step.Equal(t, answer{404, missing}, a, "Ada's order is not an admin's either, %s /orders/1:", method)
@@ -119,11 +119,11 @@ func TestProperties(t *testing.T) {
 		}
 		m.want(200, "", "PATCH", "/me", `{"name":"Ada L"}`, "Ada changes her name.")
 		step.Equal(t, "Ada L", m.read("SELECT name FROM users WHERE id = 1"), "Ada's name is:")
-		m.want(200, "", "PATCH", "/me", `{"name":""}`, "Ada takes her name out.")
-		step.Equal(t, "", m.read("SELECT name FROM users WHERE id = 1"), "Ada took her name out, and it is:")
-		m.want(200, "", "PATCH", "/me", `{"name":"Ada L"}`, "Ada changes her name again.")
 		m.want(200, "", "PATCH", "/me", `{}`, "Ada changes nothing.")
 		step.Equal(t, "Ada L", m.read("SELECT name FROM users WHERE id = 1"), "Ada changed nothing, and her name is:")
+		m.want(200, "", "PATCH", "/me", `{"name":""}`, "Ada takes her name away.")
+		step.Equal(t, "", m.read("SELECT name FROM users WHERE id = 1"), "Ada took her name away, and it is:")
+		m.exec("UPDATE users SET name = 'Ada' WHERE id = 1")
 		const users = "SELECT group_concat(id||' '||email||' '||role||' '||hash, ', ' ORDER BY id) FROM users"
 		before := m.read(users)
 		for _, field := range []string{`"role":"admin"`, `"Role":"admin"`, `"email":"a@shop"`, `"id":2`, `"hash":"x"`} {
@@ -139,13 +139,16 @@ func TestProperties(t *testing.T) {
 		m.want(200, ada, "PATCH", "/me", `{"name":"Ada"}`, "Ada changes her account, and sees nothing internal.")
 		for _, field := range []string{`"role":"admin"`, `"email":"a@shop"`, `"id":2`} {
 			a := m.ask("ada", "PATCH", "/me", `{"name":"Ada",`+field+`}`)
-			step.Expect(t, a.status != 200 || canonical(a.body) == canonical(ada),
-				"Ada may not set the field %s. If that is ignored she should be told what her account is, and was told %s", field, a.body)
+			step.Expect(t, a.status >= 400 || canonical(a.body) == canonical(ada),
+				"Ada changes her name, with the field %s, and is told what her account is not: %d %s", field, a.status, a.body)
 		}
 		const one = `{"id":1,"product":1,"quantity":2,"cents":200,"note":"y"}`
 		m.want(200, one, "PATCH", "/orders/1", `{"note":"y"}`, "A changed order shows nothing internal.")
 		m.want(200, one, "GET", "/orders/1", "", "An order shows nothing internal.")
 		m.want(200, "["+one+"]", "POST", "/orders/batch", `{"ids":[1]}`, "A batch shows nothing internal.")
+		m.want(200, "", "PATCH", "/orders/1", `{}`, "A note that is missing is empty.")
+		step.Equal(t, "", m.read("SELECT note FROM orders WHERE id = 1"), "Ada's order has no note any more, but:")
+		m.want(200, "", "PATCH", "/orders/1", `{"note":"y"}`, "Ada writes the note again.")
 		m.exec("DELETE FROM orders WHERE id > 1")
 		m.want(200, "["+one+"]", "GET", "/orders", "", "A list of orders shows nothing internal.")
 		m.want(201, `{"id":2,"product":2,"quantity":1,"cents":900,"note":"z"}`, "POST", "/orders", `{"product":2,"quantity":1,"note":"z"}`,
@@ -207,10 +210,13 @@ func TestInjection(t *testing.T) {
 				email, a.status, a.body)
 		}
 		step.Equal(t, 200, m.ask("", "POST", "/login", `{"email":"root@shop","password":"r"}`).status, "A login of the admin's:")
-		m.exec("UPDATE users SET email = ' bob@shop', hash = 'hash of  b ' WHERE id = 2")
-		step.Equal(t, 200, m.ask("", "POST", "/login", `{"email":" bob@shop","password":" b "}`).status, "A login with spaces at the ends:")
-		for _, body := range []string{`{"email":"bob@shop","password":" b "}`, `{"email":" bob@shop","password":"b"}`} {
-			step.Expect(t, m.ask("", "POST", "/login", body).status != 200, "A login without the spaces of Bob's should be refused: %s", body)
+		m.exec("INSERT INTO users VALUES (7, ' s@shop ', 'S', 'customer', 'hash of  p ')")
+		for _, tt := range []struct {
+			email, password string
+			right           bool
+		}{{" s@shop ", " p ", true}, {"s@shop", " p ", false}, {" s@shop ", "p", false}, {" root@shop", "r", false}, {"root@shop", "r ", false}} {
+			a := m.send("", "192.0.2.2:1", "POST", "/login", fmt.Sprintf(`{"email":%q,"password":%q}`, tt.email, tt.password))
+			step.Equal(t, tt.right, a.status == 200, "Spaces are text too. The login of %q with the password %q is right:", tt.email, tt.password)
 		}
 	})
 }
@@ -251,6 +257,8 @@ func TestResources(t *testing.T) {
 				a = m.send("ada", "192.0.2.1:1", tt.method, tt.path, body(shop.MaxBody+1), "Transfer-Encoding", how)
 				step.Equal(t, 413, a.status, "%s %s with a body of 16 KiB and a byte, %s:", tt.method, tt.path, how)
 			}
+			a := m.ask("ada", tt.method, tt.path, tt.fields+"}"+strings.Repeat(" ", shop.MaxBody))
+			step.Equal(t, 413, a.status, "%s %s with 16 KiB after the JSON:", tt.method, tt.path)
 		}
 		m = open(t)
 		m.exec(`DELETE FROM products; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 100)
@@ -334,10 +342,6 @@ func TestAuthentication(t *testing.T) {
 		}
 		const from = "192.0.2.10:"
 		step.Equal(t, 200, login(from+"1", "bob@shop", "b").status, "Bob logs in from the host that guessed for Ada:")
-		for range 25 {
-			step.Equal(t, 429, login(from+"1", "ada@shop", "a").status, "One more login for Ada after five guesses:")
-		}
-		step.Equal(t, 200, login(from+"1", "bob@shop", "b").status, "25 logins for Ada were refused, and Bob logs in from there:")
 		time.Sleep(shop.Window - 1)
 		step.Equal(t, 429, login(from+"1", "ada@shop", "a").status, "A login just before 15 minutes are over:")
 		time.Sleep(time.Nanosecond)
@@ -357,26 +361,31 @@ func TestAuthentication(t *testing.T) {
 		step.Equal(t, 429, a.status, "The 21st guess of a host within 15 minutes, for another account:")
 		step.Equal(t, 0, calls, "Calls of Verify for the 21st guess:")
 		step.Equal(t, 200, login("192.0.2.6:1", "bob@shop", "b").status, "Bob logs in from another host:")
-		time.Sleep(shop.Window - time.Second)
-		for range shop.PerAccount + 1 {
-			step.Equal(t, 429, login("192.0.2.5:2", "bob@shop", "b").status, "One more login from the host that guessed:")
-		}
-		time.Sleep(time.Second)
+		time.Sleep(shop.Window)
 		step.Equal(t, 200, login("192.0.2.5:2", "bob@shop", "b").status, "Bob logs in from the host that guessed, when 15 minutes are over:")
 
-		for n := range shop.PerAccount {
-			step.Equal(t, 401, login(fmt.Sprintf("[2001:db8::1]:%d", n+1), "bob@shop", "z").status, "Guess %d of an IPv6 host:", n+1)
+		const one, two = "[2001:db8::1]:", "[2001:db8::2]:"
+		for range shop.PerAccount {
+			login(one+"1", "ada@shop", "z")
 		}
-		step.Equal(t, 429, login("[2001:db8::1]:9", "bob@shop", "b").status, "The sixth login of an IPv6 host:")
-		step.Equal(t, 200, login("[2001:db8::2]:1", "bob@shop", "b").status, "Another IPv6 host guessed, and Bob logs in:")
-
-		step.Equal(t, 200, login("192.0.2.8:1", "bob@shop", "b").status, "Bob logs in, and somebody will guess later:")
+		step.Equal(t, 429, login(one+"2", "ada@shop", "a").status, "An IPv6 host's sixth login after five guesses, from another port:")
+		step.Equal(t, 200, login(two+"1", "ada@shop", "a").status, "Ada logs in from another IPv6 host:")
+		for range 25 {
+			login(one+"1", "ada@shop", "z")
+		}
+		step.Equal(t, 200, login(one+"1", "bob@shop", "b").status, "25 logins for Ada were answered 429, and count for nothing. Bob's:")
+		for i := range shop.PerHost {
+			login("192.0.2.20:1", fmt.Sprintf("u%d@shop", i), "z")
+		}
+		step.Equal(t, 200, login("192.0.2.21:1", "ada@shop", "a").status, "Ada logs in:")
 		time.Sleep(shop.Window - time.Minute)
-		for n := range shop.PerAccount {
-			step.Equal(t, 401, login("192.0.2.8:1", "bob@shop", "z").status, "Guess %d, 14 minutes after Bob logged in:", n+1)
+		for range shop.PerAccount {
+			step.Equal(t, 429, login("192.0.2.20:1", "bob@shop", "z").status, "A login 14 minutes after 20 guesses of the host:")
+			step.Equal(t, 401, login("192.0.2.21:1", "ada@shop", "z").status, "A guess for Ada, who has logged in 14 minutes before:")
 		}
-		time.Sleep(shop.Window - 1)
-		step.Equal(t, 429, login("192.0.2.8:1", "bob@shop", "b").status, "A login just before 15 minutes since the first guess are over:")
+		time.Sleep(time.Minute)
+		step.Equal(t, 200, login("192.0.2.20:1", "bob@shop", "b").status, "Logins answered 429 count for nothing. Bob's, a minute later:")
+		step.Equal(t, 429, login("192.0.2.21:1", "ada@shop", "a").status, "A login a minute after five guesses, with a right login before them:")
 
 		m.slow = time.Second
 		calls = m.verifies(func() {
@@ -392,13 +401,13 @@ func TestAuthentication(t *testing.T) {
 		calls = m.verifies(func() {
 			var all []*step.Call[answer]
 			for i := range 2 * shop.PerHost {
-				all = append(all, step.Start(t, func() answer { return login("192.0.2.20:1", fmt.Sprintf("u%d@shop", i), "z") }))
+				all = append(all, step.Start(t, func() answer { return login("192.0.2.22:1", fmt.Sprintf("v%d@shop", i), "z") }))
 			}
 			for _, c := range all {
 				c.Result()
 			}
 		})
-		step.Equal(t, shop.PerHost, calls, "Forty guesses at once for as many accounts are forty guesses. Calls of Verify:")
+		step.Equal(t, shop.PerHost, calls, "40 guesses of a host at once, for as many accounts. Calls of Verify:")
 	})
 }
 
@@ -407,9 +416,7 @@ func TestForgery(t *testing.T) {
 	step.Bubble(t, func(t *step.T) {
 		m := open(t)
 		m.served = "HTTP/1.1 202 Accepted\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret"
-		nowhere := answer{400, `{"message":"Bad Request"}`}
 		m.names = map[string][][]string{
-			"proxy.example":    {{"198.51.100.1"}},
 			"public.example":   {{"198.51.100.7"}},
 			"redirect.example": {{"198.51.100.9"}},
 			"localhost":        {{"127.0.0.1"}},
@@ -431,9 +438,9 @@ func TestForgery(t *testing.T) {
 		} {
 			a, dialled := m.hook(tt.url)
 			step.Equal(t, 200, a.status, "A webhook to the public %s:", tt.url)
-			step.Expect(t, !slices.Contains(dialled, "198.51.100.1:3128"), "The environment names a proxy, and the webhook went through it.")
 			step.Equal(t, []string{tt.address}, dialled, "A webhook to the public %s connects to:", tt.url)
 		}
+		const refused = `{"message":"Bad Request"}`
 		for _, host := range []string{
 			"10.0.0.1", "localhost", "inside.example", "2130706433", "127.1", "127.0.0.1", "127.9.9.9", "172.16.0.1", "192.168.1.1",
 			"169.254.169.254",
@@ -443,7 +450,7 @@ func TestForgery(t *testing.T) {
 			a, dialled := m.hook("http://" + host + "/latest/meta-data")
 			step.Equal(t, 0, len(dialled), "%s is not public. Connections of the shop, which answered %d %s:", host, a.status, a.body)
 			step.Equal(t, 400, a.status, "A webhook to %s:", host)
-			step.Equal(t, nowhere, a, "Nobody is told why a webhook fails. Of %s:", host)
+			step.Equal(t, refused, a.body, "Nothing tells why the webhook to %s is refused:", host)
 		}
 		a, dialled := m.hook("http://rebind.example/latest/meta-data")
 		step.Equal(t, []string{"198.51.100.7:80"}, dialled,
@@ -459,8 +466,7 @@ func TestForgery(t *testing.T) {
 		}
 		for _, url := range []string{"ftp://public.example/", "public.example", "http://nowhere.example/", "http://[::1", ""} {
 			a, dialled = m.hook(url)
-			step.Equal(t, 400, a.status, "A webhook to the URL %q, which leads nowhere:", url)
-			step.Equal(t, nowhere, a, "Nobody is told why a webhook fails. Of the URL %q:", url)
+			step.Equal(t, answer{400, refused}, a, "A webhook to the URL %q, which leads nowhere:", url)
 			step.Equal(t, 0, len(dialled), "Connections for the URL %q:", url)
 		}
 		a, _ = m.hook("http://public.example/hook")

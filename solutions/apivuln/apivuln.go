@@ -93,8 +93,14 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	}
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	account := host + " " + strings.ToLower(in.Email)
-	if a.guesses.Add(account, 1) > shop.PerAccount || a.guesses.Add(host, 1) > shop.PerHost { // before Verify: others are at it too
-		a.guesses.Add(account, -1) // it is none
+	if a.guesses.Add(account, 1) > shop.PerAccount { // before Verify: others are at it too
+		a.guesses.Add(account, -1)
+		shop.Answer(w, http.StatusTooManyRequests, nil)
+		return
+	}
+	if a.guesses.Add(host, 1) > shop.PerHost {
+		a.guesses.Add(account, -1)
+		a.guesses.Add(host, -1)
 		shop.Answer(w, http.StatusTooManyRequests, nil)
 		return
 	}

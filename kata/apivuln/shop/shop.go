@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strings"
@@ -102,7 +103,10 @@ func Plain(r *http.Request) *http.Request {
 
 // Read reads the body of a request. If it cannot, it answers, and returns false.
 func Read(w http.ResponseWriter, r *http.Request, into any) bool {
-	err := json.NewDecoder(r.Body).Decode(into)
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(body, into)
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -199,7 +203,7 @@ func Text(v any) string {
 	return string(text)
 }
 
-// A Counter counts by key, and begins anew when a Window has passed since the first count of a key, or when all was taken
+// A Counter counts by key, and begins anew when a Window has passed since the first count of a key, or all of it was taken
 // back. It forgets what is over. Its zero value is ready, and it is safe for concurrent use.
 type Counter struct {
 	mu     sync.Mutex // guards what is below
@@ -212,7 +216,7 @@ type count struct {
 	until time.Time
 }
 
-// Add adds n, which may be negative, and returns the count, which never is.
+// Add adds n to the count of the window that runs, and returns it. n may be negative, the count never is.
 func (c *Counter) Add(key string, n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,7 +235,8 @@ func (c *Counter) Add(key string, n int) int {
 		k = count{until: now.Add(Window)}
 	}
 	k.n = max(0, k.n+n)
-	if c.counts[key] = k; k.n == 0 {
+	c.counts[key] = k
+	if k.n == 0 {
 		delete(c.counts, key)
 	}
 	return k.n
