@@ -226,7 +226,10 @@ var lates = []struct {
 	how  string
 	ends end
 }{
-	{"well", at(nil)}, {"with a failure", at(errSick)}, {"with a panic", panics}, {"with runtime.Goexit", exits},
+	{"well", at(nil)},
+	{"with a failure", at(errSick)},
+	{"with a panic", panics},
+	{"with runtime.Goexit", exits},
 	{"since its caller goes away", gone(context.Canceled)},
 }
 
