@@ -131,7 +131,11 @@ func (d *desk) rowText(r row) string {
 	default:
 		symbol, style, state = "◐", terminal.Doing, fmt.Sprintf("step %d of %d", v.FirstRed()+1, steps)
 	}
-	text := fmt.Sprintf("  %s %-15s %-15s ", d.screen.In(style, symbol), r.kata.Name(), state)
+	width := 15
+	if d.screen.Width < 60 { // the symbol says it, where the question would have no room
+		width, state = 0, ""
+	}
+	text := fmt.Sprintf("  %s %-15s %-*s ", d.screen.In(style, symbol), r.kata.Name(), width, state)
 	text += d.screen.In(terminal.Quiet, fmt.Sprintf("%d ", r.kata.Level)) + r.kata.Text
 	text = ansi.Truncate(text, min(d.screen.Width, 100), "…")
 	if r.err != nil {

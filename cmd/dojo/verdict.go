@@ -84,18 +84,25 @@ func (s sheet) fit(height int, more string) []string {
 		s.more = nil
 	}
 	room := max(least, height-rest)
-	lines := slices.Concat([]string{s.head}, s.strip, s.title, s.more)
 	failure := s.failure
 	if cut := len(failure) - room; cut > 0 && len(failure) > least {
 		failure = append(slices.Clone(failure[:room-1]), fmt.Sprintf(more, cut+1))
 	}
+	lines := s.with(failure)
+	if height > 0 && len(lines) > height { // too small a screen for the rest of it
+		lines = s.with(s.failure)
+		lines = append(lines[:height-1], fmt.Sprintf(more, len(lines)-height+1))
+	}
+	return lines
+}
+
+// with is the sheet with so much of the failure.
+func (s sheet) with(failure []string) []string {
+	lines := slices.Concat([]string{s.head}, s.strip, s.title, s.more)
 	for _, part := range [][]string{failure, s.places, s.notes} {
 		if len(part) > 0 {
 			lines = append(append(lines, ""), part...)
 		}
-	}
-	if cut := len(lines) - height; cut > 0 && height > 0 {
-		lines = append(lines[:height-1], fmt.Sprintf(more, cut+1))
 	}
 	return lines
 }
