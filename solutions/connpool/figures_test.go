@@ -152,39 +152,42 @@ func TestSizes(t *testing.T) {
 	t.Log("\n" + numbers.Table(rows))
 }
 
-func TestNumber(t *testing.T) {
-	took := func(pooled bool) (took time.Duration, dials int) {
-		bubble.Run(t, func(t *testing.T) {
-			db := newDatabase(20 * time.Millisecond)
-			pool := connpool.New(connpool.Config{Dial: db.connect, Max: 10, MaxIdle: 10, Random: func() float64 { return 0 }})
-			began := time.Now()
-			var all sync.WaitGroup
+// bursts sends a hundred bursts of ten queries of 2 ms, one every 50 ms, through a pool of ten. It returns the dials, of
+// 20 ms each, and the mean time of a request.
+func bursts(t *testing.T, idle int) (dials int, mean time.Duration) {
+	bubble.Run(t, func(t *testing.T) {
+		db := newDatabase(20 * time.Millisecond)
+		pool := connpool.New(connpool.Config{Dial: db.connect, Max: 10, MaxIdle: idle, Random: func() float64 { return 0 }})
+		var mu sync.Mutex
+		var total time.Duration
+		var all sync.WaitGroup
+		for range 100 {
 			for range 10 {
 				all.Go(func() {
-					for range 100 {
-						query := func(context.Context, connpool.Conn) error { time.Sleep(2 * time.Millisecond); return nil }
-						if pooled {
-							_ = pool.Do(t.Context(), query)
-							continue
-						}
-						c, _ := db.connect(t.Context())
-						_ = query(t.Context(), c)
-					}
+					began := time.Now()
+					_ = pool.Do(t.Context(), func(context.Context, connpool.Conn) error { time.Sleep(2 * time.Millisecond); return nil })
+					mu.Lock()
+					defer mu.Unlock()
+					total += time.Since(began)
 				})
 			}
-			all.Wait()
-			took, dials = time.Since(began), db.dials
-			if err := pool.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-		return took, dials
+			time.Sleep(50 * time.Millisecond)
+		}
+		all.Wait()
+		dials, mean = db.dials, total/1000
+		if err := pool.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	return dials, mean
+}
+
+func TestNumber(t *testing.T) {
+	two, slow := bursts(t, 2)
+	ten, fast := bursts(t, 10)
+	if two <= ten || slow <= fast {
+		t.Errorf("a pool that keeps two idle dials %d times and takes %v, one that keeps ten %d times and %v", two, slow, ten, fast)
 	}
-	without, many := took(false)
-	with, few := took(true)
-	if with >= without || few != 10 {
-		t.Errorf("with a pool: %v and %d dials, without: %v and %d", with, few, without, many)
-	}
-	t.Logf("a thousand queries of 2 ms from 10 workers take %.1f s and %s dials of 20 ms without a pool, and %.2f s and %d dials with one",
-		without.Seconds(), numbers.Thousands(many), with.Seconds(), few)
+	t.Logf("a pool of ten that keeps two idle dials %d times for 1,000 requests in bursts, one that keeps ten dials %d times: %.1f ms and %.1f ms each",
+		two, ten, slow.Seconds()*1000, fast.Seconds()*1000)
 }
