@@ -73,11 +73,9 @@ const (
 // fit joins the parts. Where they are longer than the screen, the failure gives
 // way first, and then what stands around it. More says how to see what is cut.
 func (s sheet) fit(height int, more string) []string {
-	rest := 1 + len(s.strip) + len(s.title) + len(s.more) + len(s.places) + len(s.notes)
-	for _, part := range [][]string{s.failure, s.places, s.notes} {
-		if len(part) > 0 {
-			rest++ // the empty line before it
-		}
+	rest := len(s.with(nil))
+	if len(s.failure) > 0 {
+		rest++ // the empty line before it
 	}
 	if rest+min(enough, len(s.failure)) > height {
 		rest -= len(s.more)

@@ -1,12 +1,14 @@
 package apiversion_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -503,4 +505,10 @@ func (a answer) varies() answer {
 	step.Expect(a, strings.Contains(list, ",api-version,") && strings.Contains(list, ",x-key,"),
 		"Vary should name API-Version and the account's field X-Key; got %q\nThe request: %s", a.header.Values("Vary"), a.asked)
 	return a
+}
+
+func same(t *step.T, want, got, who, why string) {
+	t.Helper()
+	step.Expect(t, reflect.DeepEqual(value(want), value(got)), "Expected that %s\n  %s\nsince %s. It is\n  %s",
+		who, want, why, cmp.Or(got, "nothing"))
 }

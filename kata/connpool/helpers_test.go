@@ -56,7 +56,7 @@ type conn struct {
 	bad    error  // what Reset returns
 }
 
-func (c *conn) String() string { return fmt.Sprintf("connection %d", c.n) }
+func (c *conn) String() string { return fmt.Sprintf("connection %d", c.n) } // 0: none
 
 // note keeps the first fault. The caller holds the lock.
 func (s *server) note(fault string, args ...any) {
@@ -221,7 +221,7 @@ func (d *desk) lends(got connpool.Conn) *conn {
 	defer d.mu.Unlock()
 	switch {
 	case c == nil:
-		d.note("Get returned no connection, and no error.")
+		d.note("Get should return a connection or an error. It returned neither.")
 		return &conn{server: d.server}
 	case c.lent:
 		d.note("%v is lent out twice.", c)
