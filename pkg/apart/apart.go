@@ -38,7 +38,8 @@
 //
 // Before, after or without a lock is enough for this package, since each pair of calls runs in both orders. Anything
 // else that two calls both go through orders them as a lock does: a channel, an atomic, a logger, methods of the
-// same [testing.T].
+// same [testing.T], or one context that can end: code that derives a context from it takes its lock. Give each call a
+// context of its own.
 //
 // A [sync.Pool], which fmt and encoding/json have several of, orders whoever takes a thing after whoever gave it
 // back. So that this hides nothing, pools are emptied between two calls, by two garbage collections. They are most of

@@ -55,10 +55,9 @@ func (m *Mutex) TryLock() bool { return attempt("TryLock", m, m.mu.TryLock) }
 
 // Unlock unlocks m. If m is not locked, the program ends.
 func (m *Mutex) Unlock() {
-	if hook.Active() {
-		hook.Gave(m)
+	if hook.Gave(m) {
+		m.mu.Unlock()
 	}
-	m.mu.Unlock()
 }
 
 // An RWMutex is [sync.RWMutex] with a point before each Lock, RLock, TryLock and
@@ -102,10 +101,9 @@ func (rw *RWMutex) TryLock() bool { return attempt("TryLock", rw, rw.tryLock) }
 
 // Unlock undoes a Lock. If rw is not locked for writing, the program ends.
 func (rw *RWMutex) Unlock() {
-	if hook.Active() {
-		hook.Gave(rw)
+	if hook.Gave(rw) {
+		rw.mu.Unlock()
 	}
-	rw.mu.Unlock()
 }
 
 // RLock locks rw for reading. Under an exploration it is a point.
@@ -121,10 +119,9 @@ func (rw *RWMutex) TryRLock() bool { return attempt("TryRLock", rw, rw.tryRLock)
 
 // RUnlock undoes an RLock. If rw is not locked for reading, the program ends.
 func (rw *RWMutex) RUnlock() {
-	if hook.Active() {
-		hook.Gave(rw)
+	if hook.Gave(rw) {
+		rw.mu.RUnlock()
 	}
-	rw.mu.RUnlock()
 }
 
 // RLocker returns a Locker whose methods call rw.RLock and rw.RUnlock.

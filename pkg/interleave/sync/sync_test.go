@@ -70,6 +70,54 @@ func TestMutex(t *testing.T) {
 	}
 }
 
+// An actor that is given up while it waits for a lock again runs the Unlock that it deferred, and
+// the program lives.
+func TestGivenUpWithoutTheLock(t *testing.T) {
+	ended, whole := 0, 0
+	interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		var mu sync.Mutex
+		s.GoMortal("A", func() {
+			defer func() { ended++ }()
+			mu.Lock()
+			defer mu.Unlock()
+			mu.Unlock()
+			mu.Lock()
+			whole++
+		})
+		s.Go("B", func() {
+			mu.Lock()
+			defer mu.Unlock()
+		})
+		s.Run()
+	})
+	if whole == 0 || ended <= whole {
+		t.Errorf("of %d actors that ended %d came to their end, want some but not all", ended, whole)
+	}
+}
+
+// One that holds the lock gives it back, to whoever else ends.
+func TestGivenUpWithTheLock(t *testing.T) {
+	crashed := 0
+	interleave.Explore(t, func(_ *testing.T, s *interleave.Schedule) {
+		var mu sync.RWMutex
+		s.GoMortal("A", func() {
+			mu.RLock()
+			defer func() {
+				mu.RUnlock()
+				if mu.TryLock() {
+					crashed++
+				}
+			}()
+			s.Point("work")
+		})
+		s.Go("B", func() { s.Point("work") })
+		s.Run()
+	})
+	if crashed == 0 {
+		t.Error("nobody gave the lock back")
+	}
+}
+
 func TestTryLock(t *testing.T) {
 	var mu sync.Mutex
 	if !mu.TryLock() || mu.TryLock() {

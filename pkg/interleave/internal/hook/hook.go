@@ -15,8 +15,9 @@ type Explorer interface {
 	// Took says that the goroutine that has just come back from Park holds the lock.
 	Took(lock any)
 
-	// Gave says that a lock is held once less, whoever held it.
-	Gave(lock any)
+	// Gave says that a lock is held once less, whoever held it. It reports false if there is nothing to give
+	// back: the schedule is over, and the calling goroutine ends at a place where it does not hold the lock.
+	Gave(lock any) bool
 }
 
 // Pending is the operation of a writer that waits for the readers that are in, and keeps
@@ -52,9 +53,8 @@ func Took(lock any) {
 	}
 }
 
-// Gave is called before a lock is given back.
-func Gave(lock any) {
-	if e := current.Load(); e != nil {
-		(*e).Gave(lock)
-	}
+// Gave is called before a lock is given back. It reports false if the lock is not to be given back.
+func Gave(lock any) bool {
+	e := current.Load()
+	return e == nil || (*e).Gave(lock)
 }
