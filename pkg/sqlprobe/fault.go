@@ -56,8 +56,15 @@ type Fault struct {
 	// If the statement's context ends first, it does not run.
 	Latency time.Duration
 
+	// Before is called when the latency has gone by, on the goroutine that runs the statement
+	// and with no lock of the probe's held, if it is not nil. What it gets is the statement's
+	// [Shape], or BEGIN, COMMIT or ROLLBACK. It is where a test lets others go first, as at a
+	// Point of package interleave.
+	Before func(shape string)
+
 	// Err is returned, as it is or so that errors.Is and errors.As find it. The statement
-	// does not run, unless Err is [ErrAnswerLost]. With nil the statement is only slow.
+	// does not run, unless Err is [ErrAnswerLost]. With nil the statement is only slow, or is
+	// only waited for.
 	Err error
 
 	// AfterRows lets a query run and return so many rows before Err, which Rows.Err has
@@ -158,6 +165,9 @@ func (c *conn) choose(ctx context.Context, text string, preparing bool) (fault, 
 		case <-ctx.Done():
 			return fault{}, ctx.Err()
 		}
+	}
+	if before := chosen.fault.Before; before != nil {
+		before(shape)
 	}
 	return fault{text: text, err: chosen.fault.Err, rows: chosen.fault.AfterRows}, nil
 }

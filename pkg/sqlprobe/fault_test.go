@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,30 @@ func TestFaultOfSkippedStatement(t *testing.T) {
 	lost := probe.Inject(sqlprobe.Fault{Pattern: "^skip", Times: 1, Err: sqlprobe.ErrAnswerLost})
 	if _, err := db.Exec("skip"); !errors.Is(err, sqlprobe.ErrAnswerLost) || lost.Fired() != 1 {
 		t.Errorf("got %v and fired %d times, want the answer to be lost once", err, lost.Fired())
+	}
+}
+
+// What comes before a statement may look at the database, which the statement has not changed yet.
+func TestBefore(t *testing.T) {
+	s := newShop(t, 2)
+	var got []string
+	gate := s.probe.Inject(sqlprobe.Fault{Pattern: "^(BEGIN|COMMIT|DELETE)", Before: func(shape string) {
+		if shape != "BEGIN" && shape != "COMMIT" {
+			shape += fmt.Sprintf(" of %d lines", s.count(t, "lines"))
+		}
+		got = append(got, shape)
+	}})
+	_, err := s.Exec("DELETE FROM lines WHERE order_id = 1")
+	fine(t, err)
+	tx, err := s.Begin()
+	fine(t, err)
+	fine(t, ask(tx, "SELECT 1"))
+	fine(t, tx.Commit())
+	if want := []string{"DELETE FROM lines WHERE order_id = ? of 6 lines", "BEGIN", "COMMIT"}; !slices.Equal(got, want) {
+		t.Errorf("called before %q, want %q", got, want)
+	}
+	if gate.Fired() != 3 || s.count(t, "lines") != 3 {
+		t.Errorf("fired %d times and left %d lines, want 3 and 3", gate.Fired(), s.count(t, "lines"))
 	}
 }
 
