@@ -152,6 +152,7 @@ type bench struct {
 	root string
 	desk *desk
 	out  bytes.Buffer
+	cold bool // on a screen, the go command has built nothing yet
 }
 
 func (b *bench) write(t *testing.T, name, text string) {

@@ -32,6 +32,8 @@ func bindings() []binding {
 		{"t", "tag", "put the build line on your files that lack it", (*view).lacksTag, (*view).tags},
 		{"n", "next", "go on to the next kata", always, func(v *view) tea.Cmd { return v.findNext(true) }},
 		{"p", "back", "back to the kata before", func(v *view) bool { return len(v.visited) > 0 }, (*view).goesBack},
+		{"e", "expect", "in a team: say what you expect of the next save, green, red or nothing", (*view).inTeam, (*view).expects},
+		{"b", "mark", "in a team: mark this moment for the retrospective", (*view).inTeam, (*view).marksMoment},
 		{"l", "list", "the katas, and where you are", always, (*view).showsList},
 		{"r", "again", "judge once more", always, (*view).judgesAgain},
 		{"x", "reset", "start the kata again; what you have is kept aside", func(v *view) bool { return v.kata.Started() }, (*view).asksReset},
@@ -204,6 +206,34 @@ func (v *view) judgesAgain() tea.Cmd {
 	v.tools.Forget(v.kata)
 	v.judge(v.ctx)
 	return nil
+}
+
+func (v *view) inTeam() bool { return v.team.joined() }
+
+func (v *view) expects() tea.Cmd {
+	v.team.expects()
+	return nil
+}
+
+func (v *view) marksMoment() tea.Cmd {
+	v.panel = v.once(func(d *desk) error {
+		d.say("This moment is marked for the retrospective. With words: go tool dojo moment what happened")
+		return v.team.marks()
+	})
+	return nil
+}
+
+// hears takes in what the team's session says. What the facilitator shows to all stands as what was asked for does.
+func (v *view) hears(m teamMessage) tea.Cmd {
+	if shows := v.team.heard(v.desk, m); shows != nil {
+		v.panel = shows
+	}
+	page := v.team.page
+	if page == nil {
+		return nil
+	}
+	v.team.page = nil
+	return v.open(page.title, func(d *desk) error { return d.showReference(page.kata) })
 }
 
 func (v *view) asksReset() tea.Cmd {

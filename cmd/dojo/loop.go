@@ -27,6 +27,7 @@ type loop struct {
 	begun   time.Time           // when it began
 	slow    bool                // a build takes its time, as the first one does
 	history map[string]*session // by the kata's name
+	team    *membership
 }
 
 // A session is what happened to a kata since watch was called.
@@ -55,7 +56,7 @@ type progress struct {
 }
 
 func newLoop(d *desk, k workbook.Kata, post func(any)) *loop {
-	return &loop{desk: d, kata: k, post: post, cancel: func() {}, history: map[string]*session{}}
+	return &loop{desk: d, kata: k, post: post, cancel: func() {}, history: map[string]*session{}, team: newMembership(d, post)}
 }
 
 // saved judges the kata in which a file was saved, and makes it the one in view.
@@ -64,8 +65,7 @@ func (l *loop) saved(ctx context.Context, k workbook.Kata) {
 	if s := l.session(k); s.firstSave.IsZero() {
 		s.firstSave = time.Now()
 	}
-	l.judge(ctx)
-	l.bySave = true
+	l.judgeSave(ctx, true)
 }
 
 func (l *loop) session(k workbook.Kata) *session {
@@ -76,11 +76,14 @@ func (l *loop) session(k workbook.Kata) *session {
 }
 
 // judge starts over on the code as it is now.
-func (l *loop) judge(ctx context.Context) {
+func (l *loop) judge(ctx context.Context) { l.judgeSave(ctx, false) }
+
+func (l *loop) judgeSave(ctx context.Context, bySave bool) {
 	l.cancel()
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.round++
-	l.bySave = false
+	l.bySave = bySave
+	l.team.began(l.kata, bySave)
 	l.begun = time.Now()
 	l.doing = &progress{round: l.round}
 	round, k := l.round, l.kata
@@ -144,6 +147,7 @@ func (l *loop) judged(n news) bool {
 		return true
 	}
 	l.doing = nil
+	l.team.judged(n, l.bySave)
 	s := l.session(n.kata)
 	s.again = nil
 	if n.err != nil {

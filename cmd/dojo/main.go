@@ -45,6 +45,11 @@ type commands struct {
 	Solution solutionCommand `cmd:"" group:"learn" help:"Print the reference."`
 	Reset    resetCommand    `cmd:"" group:"learn" help:"Start a kata again. What you had is kept aside."`
 	Tag      tagCommand      `cmd:"" group:"learn" help:"Put the build line on your files of a kata that lack it."`
+	Serve    serveCommand    `cmd:"" group:"team" help:"Serve a session of the team dojo: a board, and a code to join with."`
+	Join     joinCommand     `cmd:"" group:"team" help:"Take this clone into a team's session."`
+	Take     takeCommand     `cmd:"" group:"team" help:"Bring your pair's last saved code here. What you had is kept aside."`
+	Moment   momentCommand   `cmd:"" group:"team" help:"Mark this moment for the team's retrospective."`
+	Leave    leaveCommand    `cmd:"" group:"team" help:"Leave the team's session."`
 	New      newCommand      `cmd:"" group:"write" help:"Make the files of a new kata from a template."`
 	Ship     shipCommand     `cmd:"" group:"write" help:"Make the stub of today the one that is shipped."`
 	Prove    proveCommand    `cmd:"" group:"write" help:"Check that katas are whole: stub, reference, mistakes and documents."`
@@ -54,7 +59,7 @@ type commands struct {
 	Shipped  shippedCommand  `cmd:"" hidden:"" help:"Copy the clone with its stubs as shipped."`
 }
 
-var groups = kong.Groups{"learn": "To practise:", "write": "To write katas (CONTRIBUTING.md):"}
+var groups = kong.Groups{"learn": "To practise:", "team": "To practise as a team (docs/team.md):", "write": "To write katas (CONTRIBUTING.md):"}
 
 // A desk is what every command works with.
 type desk struct {

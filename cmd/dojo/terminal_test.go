@@ -38,12 +38,22 @@ type screen struct {
 	done chan error
 }
 
+// goCache is where the go command keeps what it built. In the cache of a runner's own it would build the
+// standard library again for each test.
+var goCache = sync.OnceValue(func() string {
+	out, _ := exec.Command("go", "env", "GOCACHE").Output() // without an answer it builds
+	return strings.TrimSpace(string(out))
+})
+
 // onScreen starts the runner in the clone on a terminal of that size.
 func (b *bench) onScreen(t *testing.T, cols, rows int, args ...string) *screen {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = b.root
 	cmd.Env = append(os.Environ(), asRunner+"=1", "TERM=xterm-256color", "XDG_CACHE_HOME="+b.desk.tools.Cache, "VISUAL=", "EDITOR=")
+	if !b.cold {
+		cmd.Env = append(cmd.Env, "GOCACHE="+goCache())
+	}
 	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(rows), Cols: uint16(cols)})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/testrun"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
@@ -23,6 +24,7 @@ func (c testCommand) Run(ctx context.Context, d *desk) error {
 	if err != nil {
 		return err
 	}
+	report, reportErr := beginReport(d.seats(), k)
 	start := time.Now()
 	v, err := d.tools.Judge(ctx, k, testrun.Judgement{Race: d.race(), Fresh: true})
 	if err != nil {
@@ -36,6 +38,14 @@ func (c testCommand) Run(ctx context.Context, d *desk) error {
 		}
 		d.showVerdict(news{kata: k, verdict: v, took: time.Since(start), sure: true}, c.All)
 		d.showAfter(k, v)
+	}
+	told := d.reports(ctx, report, v)
+	if reportErr != nil {
+		told = reportErr.Error()
+	}
+	if told != "" && !c.JSON {
+		d.say("")
+		d.say(d.inLines(terminal.Quiet, "  ", told)...)
 	}
 	if err == nil && !v.Green() {
 		err = errRed

@@ -54,6 +54,9 @@ func (d *desk) watchInView(ctx context.Context, k workbook.Kata, saves <-chan st
 	program := tea.NewProgram(v, tea.WithContext(ctx), tea.WithoutSignalHandler())
 	v.loop = newLoop(d, k, func(m any) { program.Send(m) })
 	d.tools.Slow = func() { program.Send(slowMessage{}) }
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	v.runTeam(ctx)
 	go func() {
 		for dir := range saves {
 			program.Send(saveMessage(dir))
@@ -100,6 +103,8 @@ func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		v.slow = v.slow && !m.Started
 	case slowMessage:
 		v.slow = true
+	case teamMessage:
+		return v, v.hears(m)
 	case nextMessage:
 		v.follow(m)
 	case pageMessage:
@@ -212,6 +217,10 @@ func (v *view) lines() []string {
 	if v.asking {
 		below = append(below, "")
 		below = append(below, v.screen.Lines("", "", "Reset "+v.kata.Name()+" to the stub as shipped? What you have is kept aside. y yes · any other key no")...)
+	}
+	if line := v.team.line(); line != "" {
+		below = append(below, "")
+		below = append(below, v.inLines(terminal.Quiet, "", line)...)
 	}
 	if busy := v.busy(); busy != "" {
 		below = append(below, "")

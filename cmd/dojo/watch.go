@@ -51,6 +51,7 @@ func (l *loop) log(ctx context.Context, saves <-chan string, messages <-chan any
 	if l.screen.Interactive {
 		l.say("A log, without keys, for this terminal: Ctrl-C ends it.")
 	}
+	l.runTeam(ctx)
 	l.judge(ctx)
 	l.say(l.busy())
 	defer func() { l.cancel() }()
@@ -67,6 +68,10 @@ func (l *loop) log(ctx context.Context, saves <-chan string, messages <-chan any
 				l.say("", l.busy())
 			}
 		case m := <-messages:
+			if m, ok := m.(teamMessage); ok {
+				l.logTeam(m)
+				continue
+			}
 			before := l.latest
 			if n, ok := m.(news); ok && l.judged(n) {
 				l.logVerdict(before, n)

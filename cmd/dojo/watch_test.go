@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backend-kata/dojo/cmd/dojo/internal/teamclient/teamfake"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/terminal"
 	"github.com/backend-kata/dojo/cmd/dojo/internal/workbook"
 )
@@ -119,4 +120,35 @@ func saveToVerdict(b *testing.B, book workbook.Book, name string) {
 func median(all []time.Duration) time.Duration {
 	slices.Sort(all)
 	return all[len(all)/2]
+}
+
+func TestWatchLogsWhatTheTeamSays(t *testing.T) {
+	server := teamfake.Start(t)
+	b := clone(t)
+	b.joins(t, server)
+	out := &pipe{}
+	b.desk.screen = &terminal.Screen{Writer: out, Width: 80}
+	ctx, stop := context.WithCancel(t.Context())
+	b.body(t, "Second", "", "return 0")
+	ended := make(chan error, 1)
+	go func() { ended <- watchCommand{Kata: "breaker"}.Run(ctx, b.desk) }()
+	out.await(t, "team: blue circle Ada & Bob · running")
+	out.await(t, "The second was expected to be 2, and is 0.")
+	server.Send("data: {\"Kind\":\"turn\",\"N\":2}\n\ndata: {\"Kind\":\"reveal\",\"Kata\":\"breaker\"}\n\n")
+	out.await(t, "turn 2: the driver changes")
+	out.await(t, "The reference of breaker, as the facilitator reveals it")
+	out.await(t, "func Second() int { return 2 }")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		verdicts, _ := server.Got()
+		if len(verdicts) == 1 && verdicts[0].Step == 2 {
+			break
+		}
+		if len(verdicts) > 1 || time.Now().After(end) {
+			t.Fatalf("one verdict was expected at the server, and it has %+v", verdicts)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("watch ended with %v", err)
+	}
 }
