@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -125,11 +124,12 @@ func (c contender) cell(t *testing.T, db *sql.DB, w serial.Workload) string {
 		t.Errorf("%s, %s: no %v in %d rounds", c.name, w, m, mostRounds)
 	}
 	if len(c.shows[w]) == 0 {
-		return fmt.Sprintf("none in %d rounds", mostRounds)
+		return "none"
 	}
 	var names []string
 	for _, k := range c.shows[w] {
-		names = append(names, k.String())
+		name, _, _ := strings.Cut(k.String(), " (") // without Adya's
+		names = append(names, name)
 	}
 	return strings.Join(names, ", ")
 }
