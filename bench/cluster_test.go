@@ -106,26 +106,40 @@ func TestMain(m *testing.M) {
 }
 
 func (c *cluster) start() (address string, err error) {
-	if c.bin, err = binaries(); err != nil {
+	if err := c.prepare(); err != nil {
 		return "", err
+	}
+	if err := c.run("initdb", "-D", c.folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
+		return "", err
+	}
+	return c.serve()
+}
+
+// prepare finds PostgreSQL's programs and makes an empty folder for the data.
+func (c *cluster) prepare() (err error) {
+	if c.bin, err = binaries(); err != nil {
+		return err
 	}
 	root, parent := os.Geteuid() == 0, ""
 	if root {
 		parent = "/tmp" // a folder of root's own may be closed to others
 	}
 	if c.folder, err = os.MkdirTemp(parent, "dojo-pg-"); err != nil {
-		return "", err
+		return err
 	}
 	if root {
-		if err := c.giveAway(); err != nil {
-			return "", err
-		}
+		return c.giveAway()
 	}
-	if err := c.run("initdb", "-D", c.folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
-		return "", err
-	}
+	return nil
+}
+
+// serve starts a server on the folder, with settings such as "autovacuum=off".
+func (c *cluster) serve(settings ...string) (address string, err error) {
 	// A socket in the folder and no port: it cannot collide with another server.
 	options := "-c listen_addresses='' -c unix_socket_directories='" + c.folder + "' -c fsync=off"
+	for _, s := range settings {
+		options += " -c " + s
+	}
 	if err := c.run("pg_ctl", "-D", c.folder, "-w", "-l", filepath.Join(c.folder, "log"), "-o", options, "start"); err != nil {
 		log, _ := os.ReadFile(filepath.Join(c.folder, "log"))
 		return "", fmt.Errorf("%w\n%s", err, log)
@@ -181,6 +195,9 @@ func (c *cluster) run(name string, args ...string) error {
 // binaries finds the folder of PostgreSQL's programs, which Debian, Red Hat and Homebrew keep out of PATH.
 func binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err != nil { // the others need not be beside a link
+			return "", err
+		}
 		return filepath.Dir(path), nil
 	}
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"} {
