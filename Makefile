@@ -7,7 +7,7 @@ LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 MODULES := . cmd/dojo bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help test kata prove lint soak mutate postgres bench figures deck fmt tidy shipped
+.PHONY: help test kata prove lint soak mutate postgres redis bench figures deck fmt tidy shipped
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ lint: shipped ## both configurations, on the shipped stubs
 
 postgres: ## the katas' SQL on a real PostgreSQL: DOJO_POSTGRES names it, or one is started
 	cd bench && GOWORK=off DOJO_POSTGRES="$${DOJO_POSTGRES:-start}" go test -count=1 -tags solutions -run '^TestPostgres' ./...
+
+redis: ## cacheaside on a real Redis: DOJO_REDIS names it by host:port, or one is started
+	cd bench && GOWORK=off DOJO_REDIS="$${DOJO_REDIS:-start}" go test -count=1 -tags solutions -run '^TestRedis' ./...
 
 bench: ## benchmarks: the packages, and katas beside well-kept libraries
 	go test -run '^$$' -bench . -benchmem ./pkg/...
