@@ -32,13 +32,13 @@ func bindings() []binding {
 		{"t", "tag", "put the build line on your files that lack it", (*view).lacksTag, (*view).tags},
 		{"n", "next", "go on to the next kata", always, func(v *view) tea.Cmd { return v.findNext(true) }},
 		{"p", "back", "back to the kata before", func(v *view) bool { return len(v.visited) > 0 }, (*view).goesBack},
-		{"e", "expect", "in a team: say what you expect of the next save, green, red or nothing", (*view).inTeam, (*view).expects},
+		{"e", "expect", "in a team: say what you expect of the next save: green (the whole kata), red or nothing", (*view).inTeam, (*view).expects},
 		{"b", "mark", "in a team: mark this moment for the retrospective", (*view).inTeam, (*view).marksMoment},
 		{"l", "list", "the katas, and where you are", always, (*view).showsList},
 		{"r", "again", "judge once more", always, (*view).judgesAgain},
 		{"x", "reset", "start the kata again; what you have is kept aside", func(v *view) bool { return v.kata.Started() }, (*view).asksReset},
 		{"?", "keys", "this list", always, (*view).showsKeys},
-		{"q", "quit", "leave", always, func(*view) tea.Cmd { return tea.Quit }},
+		{"q", "quit", "end watch", always, func(*view) tea.Cmd { return tea.Quit }},
 	}
 }
 

@@ -49,6 +49,9 @@ func (c joinCommand) Run(ctx context.Context, d *desk) error {
 	if err != nil {
 		return err
 	}
+	if asked := team.Short(team.Clean(strings.Join(c.Pair, " ")), team.MaxName); !fresh && asked != "" && !strings.EqualFold(asked, joined.Name) {
+		return fmt.Errorf("this clone is in the session as %s: go tool dojo leave, and then join as another pair", joined.Name)
+	}
 	seat.Joined, seat.Until = joined, time.Now().Add(time.Duration(joined.Ends)*time.Millisecond)
 	if err := folder.Sit(*seat); err != nil {
 		return err

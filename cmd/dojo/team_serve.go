@@ -71,7 +71,11 @@ func (c serveCommand) Run(ctx context.Context, d *desk) error {
 		openBrowser(board)
 	}
 	err = server.Serve(ctx, listeners...)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() == nil:
+	case server.Over():
+		d.say("", "The session has ended, and its pages are closed. What was kept as one file opens anywhere.")
+	default:
 		d.say("", "Nobody serves the session now. It is kept for 12 hours: go tool dojo serve goes on with it.")
 	}
 	return err

@@ -200,7 +200,7 @@ func TestASessionOfThreePairs(t *testing.T) {
 		s.await(t, "From the facilitator, for all:", "It is one.")
 	}
 	for _, s := range all {
-		s.await(t, ": the driver changes; whoever drives now: go tool dojo take")
+		s.await(t, ": the driver changes; to another laptop: go tool dojo take")
 	}
 	t.Logf("a turn of a minute was heard by all %.0f s after the start, which sees the load of this machine", time.Since(started).Seconds())
 	board.press("reveal")

@@ -146,7 +146,11 @@ func TestJoinAgainAndLeave(t *testing.T) {
 	if out := b.joins(t, s); strings.Contains(out, "From now on, watch and test") {
 		t.Errorf("joined again, and what is sent is told again:\n%s", out)
 	}
-	if len(s.Joins) != 2 || s.Joins[0].Laptop != s.Joins[1].Laptop || s.Joins[1].Pair != "Ada & Bob" {
+	other := joinCommand{Address: s.URL, Code: teamfake.Code, Pair: []string{"Eve"}}
+	if err := other.Run(t.Context(), b.desk); err == nil || !strings.Contains(err.Error(), "this clone is in the session as Ada & Bob: go tool dojo leave") {
+		t.Errorf("joined as another pair, it gives %v", err)
+	}
+	if len(s.Joins) != 3 || s.Joins[0].Laptop != s.Joins[1].Laptop || s.Joins[1].Pair != "Ada & Bob" {
 		t.Errorf("joined again as %+v; want the same laptop, in the pair it is in", s.Joins)
 	}
 	b.out.Reset()

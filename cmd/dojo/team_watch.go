@@ -105,7 +105,7 @@ func (m *membership) heard(d *desk, message teamMessage) func(*desk) error {
 	}
 	switch e := *message.event; e.Kind {
 	case team.Turn:
-		m.notes(fmt.Sprintf("turn %d: the driver changes; whoever drives now: go tool dojo take", e.N))
+		m.notes(fmt.Sprintf("turn %d: the driver changes; to another laptop: go tool dojo take", e.N))
 	case team.Phase:
 		m.notice = ""
 	case team.HintAll:

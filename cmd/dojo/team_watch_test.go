@@ -59,7 +59,7 @@ func TestWatchInATeam(t *testing.T) {
 	server.Send("data: {\"Kind\":\"phase\",\"Text\":\"running\",\"Left\":90000}\n\n")
 	s.await(t, "next driver in 1:")
 	server.Send("data: {\"Kind\":\"turn\",\"N\":2,\"Left\":300000}\n\n")
-	s.await(t, "turn 2: the driver changes; whoever drives now: go tool dojo take", "next driver in 4:")
+	s.await(t, "turn 2: the driver changes; to another laptop: go tool dojo take", "next driver in 4:")
 	server.Send("data: {\"Kind\":\"hint\",\"Kata\":\"breaker\",\"Step\":1,\"N\":2}\n\n")
 	s.await(t, "From the facilitator, for all:", "hint 2 of 2", "It is one.")
 	server.Send("data: {\"Kind\":\"hint\",\"Kata\":\"breaker\",\"Step\":77,\"N\":2}\n\n")

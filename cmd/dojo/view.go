@@ -93,6 +93,7 @@ func (v *view) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case saveMessage:
 		if k, err := v.book.Kata(filepath.Base(string(m))); err == nil {
+			v.page = nil // which would hide the verdict
 			v.enter(k)
 			v.saved(v.ctx, k)
 		}

@@ -122,7 +122,7 @@ func call(ctx context.Context, method, address, token string, body, answer any) 
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it was read, or has failed before
 	if answer == nil {
 		_, _ = io.CopyN(io.Discard, response.Body, maxSentence) // so that the connection is used again
 		return nil
@@ -145,7 +145,7 @@ func request(r *http.Request, token string) (*http.Response, error) {
 	if response.StatusCode/100 == 2 {
 		return response, nil
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it was read, or has failed before
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxSentence)) // what was read of it
 	sentence := clean(string(text), maxSentence)
 	if sentence == "" || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") {

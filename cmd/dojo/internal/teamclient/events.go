@@ -41,7 +41,7 @@ func (s *stream) listen(ctx context.Context, connected func(), each func(team.Ev
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it was read, or has failed before
 	if !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		return errors.New("the server's answer is not that of a team dojo")
 	}

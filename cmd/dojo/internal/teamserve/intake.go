@@ -82,8 +82,10 @@ func (s *session) seat(r *record, key string) error {
 		switch {
 		case p.gone:
 			return refusal{http.StatusGone, "The facilitator has removed the pair of that name."}
-		case was == nil && subtle.ConstantTimeCompare([]byte(key), []byte(p.key)) == 0:
+		case was == nil && key == "":
 			return refusal{http.StatusForbidden, "A pair of that name is here. To join it, give the key that its first laptop was shown, or else choose another name."}
+		case was == nil && subtle.ConstantTimeCompare([]byte(key), []byte(p.key)) == 0:
+			return refusal{http.StatusForbidden, "That is not the key of the pair of that name. Its first laptop was shown the line to type."}
 		case was == nil && len(p.laptops) == maxLaptops:
 			return refusal{http.StatusConflict, "That pair has as many laptops as a pair may have."}
 		case p.bytes > maxPair:
@@ -91,6 +93,9 @@ func (s *session) seat(r *record, key string) error {
 		}
 		r.Pair, r.Join.Name, r.Join.Key = p.number, p.name, p.key
 		return nil
+	}
+	if key != "" {
+		return refusal{http.StatusForbidden, "No pair of that name is here, and a key is of a pair. Type the line that its first laptop was shown, name included."}
 	}
 	if len(s.pairs) == team.MaxPairs {
 		return refusal{http.StatusConflict, "This session is full: it has 40 pairs."}

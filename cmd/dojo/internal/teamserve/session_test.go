@@ -64,6 +64,15 @@ func TestTwoLaptopsAreOnePair(t *testing.T) {
 	if status, body := r.ask("POST", "/api/join", second); status != http.StatusForbidden || !strings.Contains(body, "key") {
 		t.Errorf("a laptop without the key joins a pair: %d %s", status, body)
 	}
+	wrong := second
+	wrong.Key = "ZZZ" + string("01"[min(1, strings.Count(ada.Key, "ZZZ0"))])
+	if status, body := r.ask("POST", "/api/join", wrong); status != http.StatusForbidden || !strings.Contains(body, "not the key") {
+		t.Errorf("a laptop with a wrong key joins a pair: %d %s", status, body)
+	}
+	wrong.Pair, wrong.Key = "Ada und Bo", ada.Key
+	if status, body := r.ask("POST", "/api/join", wrong); status != http.StatusForbidden || !strings.Contains(body, "No pair of that name") {
+		t.Errorf("a key with another name makes a pair: %d %s", status, body)
+	}
 	second.Key = strings.ToLower(ada.Key)
 	status, body := r.ask("POST", "/api/join", second)
 	if status != http.StatusOK || !strings.Contains(body, `"Pair":1,"Name":"Ada and Bo"`) {
