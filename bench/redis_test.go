@@ -46,7 +46,7 @@ func startRedis(t *testing.T) string {
 	if err != nil {
 		t.Fatal("redis-server was not found: install Redis (Debian: apt-get install redis-server)")
 	}
-	folder, err := os.MkdirTemp("", "dojo-redis-") // short: a socket's path has 100 bytes
+	folder, err := os.MkdirTemp("", "dojo-redis-") //nolint:usetesting // short: a socket's path has 100 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
