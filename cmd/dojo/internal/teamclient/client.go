@@ -146,6 +146,7 @@ func request(r *http.Request, token string) (*http.Response, error) {
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read, or has failed before
+
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxSentence)) // what was read of it
 	sentence := clean(string(text), maxSentence)
 	if sentence == "" || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") {
