@@ -78,8 +78,8 @@ var pools = []struct {
 	}},
 }
 
-// An idleConn is a connection to nothing, for all three.
-type idleConn struct{}
+// An idleConn is a connection to nothing, for all three. It has a size, or the pointers to two of them might be equal.
+type idleConn struct{ _ byte }
 
 func (*idleConn) Reset() error              { return nil }
 func (*idleConn) Close() error              { return nil }
