@@ -402,7 +402,7 @@ func TestCacheFails(t *testing.T) {
 					why := fmt.Sprintf("The cache %s from call %d on", []string{"", "refuses", "hangs", "loses answers"}[state], from)
 					a.does(state, from)
 					got := a.asks(w.Context(), "k")
-					step.Expect(w, got.now() == want, "%s: Get should return what a load does. It returned: %s.", why, got.told())
+					step.Expect(w, got.now() == want, "%s: Get should return what a load does. It returned: %q.", why, got.told())
 					step.Expect(w, got.Took() <= timeout, "%s. Get should wait for one call that fails, %v. It took %v.", why, timeout, got.Took())
 					a.does(state, from)
 					write := step.Start(w.T, func() error { return a.store.Write(w.Context(), "k", "v2") })

@@ -281,7 +281,7 @@ func (s *server) asks(ctx context.Context, key string) *asked {
 		a.value, err = s.store.Get(ctx, key)
 		return err
 	})
-	s.Tell("%s: Get %q: %s", s.name, key, a.told())
+	s.Tell("%s: Get %q: %q", s.name, key, a.told())
 	return a
 }
 
