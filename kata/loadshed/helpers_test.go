@@ -1,6 +1,7 @@
 package loadshed_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,12 @@ type clients struct {
 	critical bool
 	tenant   string
 	attempts int // if more than 1, they give up after 2 s and try again
+
+	objective time.Duration // if it is another one
 }
+
+// within is the objective of these.
+func (c clients) within() time.Duration { return cmp.Or(c.objective, objective) }
 
 // run lets all of these send at once, and returns a report for each when the
 // server has nothing left to do. What was not refused was served by the server.
@@ -113,7 +119,7 @@ func (s *shop) run(t *step.T, all ...clients) []*loadgen.Report {
 			if c.attempts > 1 {
 				send = loadgen.Retry(send, 2*time.Second, c.attempts)
 			}
-			reports[i] = loadgen.Open{Arrivals: c.pattern.Poisson(uint64(c.seed)), Objective: objective}.Run(t.Context(), send)
+			reports[i] = loadgen.Open{Arrivals: c.pattern.Poisson(uint64(c.seed)), Objective: c.within()}.Run(t.Context(), send)
 		})
 	}
 	under.Wait()
