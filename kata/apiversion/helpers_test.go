@@ -99,7 +99,7 @@ func (p *pins) Get(ctx context.Context, account string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.contexts = append(p.contexts, ctx)
-	if p.gets++; p.fails == "the second Get" && p.gets > 1 {
+	if p.gets++; p.fails == "the first Get" && p.gets == 1 || p.fails == "the second Get" && p.gets > 1 {
 		return "", errDown
 	}
 	return p.kept[account], p.err
@@ -110,9 +110,11 @@ func (p *pins) Add(ctx context.Context, account, version string) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.contexts = append(p.contexts, ctx)
-	if p.fails == "Add" {
+	switch p.fails {
+	case "Add":
+		p.kept[account] = version // by another server
 		return false, errDown
-	} else if p.fails != "" {
+	case "the race", "the second Get":
 		return false, nil
 	}
 	if p.err != nil || p.kept[account] != "" {
