@@ -211,6 +211,7 @@ func TestProveFindsWhatIsMissing(t *testing.T) {
 	}
 	for _, test := range findings {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			b := base.copy(t)
 			test.damage(t, b)
 			whole, out := b.prove(t, false)

@@ -50,6 +50,7 @@ func TestRecipeChangesNoVerdict(t *testing.T) {
 	}
 	for _, change := range changes {
 		t.Run(change.name, func(t *testing.T) {
+			t.Parallel()
 			slow, fast := base.copy(t), base.copy(t)
 			fastKata, err := fast.desk.book.Kata(k.Name())
 			if err != nil {

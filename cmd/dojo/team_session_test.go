@@ -36,7 +36,6 @@ var (
 // openHall serves a session.
 func openHall(t *testing.T) *hall {
 	t.Helper()
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	h := &hall{t: t, serving: clone(t)}
 	h.serving.write(t, "cmd/dojo/main.go", "package main\n") // a clone has a runner, whose version the session compares
 	h.serving.write(t, "docs/breaker.md", "# What is circuit breaker?\n\nIt **opens**.\n")
@@ -145,6 +144,7 @@ func (b *boardTab) shoot(name string) {
 }
 
 func TestASessionOfThreePairs(t *testing.T) {
+	t.Parallel() // a minute of it is waiting for the turn to end
 	h := openHall(t)
 	board := h.openBoard()
 	board.says("Nobody is here yet.")

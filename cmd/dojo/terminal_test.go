@@ -50,7 +50,7 @@ func (b *bench) onScreen(t *testing.T, cols, rows int, args ...string) *screen {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = b.root
-	cmd.Env = append(os.Environ(), asRunner+"=1", "TERM=xterm-256color", "XDG_CACHE_HOME="+b.desk.tools.Cache, "VISUAL=", "EDITOR=")
+	cmd.Env = append(os.Environ(), asRunner+"=1", "TERM=xterm-256color", "XDG_CACHE_HOME="+b.desk.tools.Cache, "XDG_CONFIG_HOME="+b.desk.tools.Cache, "VISUAL=", "EDITOR=")
 	if !b.cold {
 		cmd.Env = append(cmd.Env, "GOCACHE="+goCache())
 	}
