@@ -22,14 +22,14 @@ import (
 
 var errDisk = errors.New("the disk is full")
 
-// failures are what may go wrong at a statement. Only the connection is lost at COMMIT, or SQLite's transaction would stay open.
+// failures are what may go wrong at a statement. COMMIT loses its connection, or SQLite's transaction would stay open.
 var failures = []struct {
 	what  string
 	fault sqlprobe.Fault
 }{
 	{"fails", sqlprobe.Fault{Pattern: "^[^RC]|^R[^O]|^C[^O]", Times: 1, Err: errDisk}},
-	{"loses its connection for good", sqlprobe.Fault{Pattern: statement, Err: sqlprobe.ErrConnectionLost}},
-	{"loses its answer", sqlprobe.Fault{Pattern: statement, Times: 1, Err: sqlprobe.ErrAnswerLost}},
+	{"(counting commits alone) loses its connection", sqlprobe.Fault{Pattern: "^COMMIT", Times: 1, Err: sqlprobe.ErrConnectionLost}},
+	{"is the last of a program that dies", sqlprobe.Fault{Pattern: statement, Times: 1, Err: sqlprobe.ErrAnswerLost}},
 }
 
 const statement = "^[^R]|^R[^O]" // all but ROLLBACK
@@ -43,35 +43,32 @@ type base struct {
 type client struct {
 	*sql.DB
 
-	b     *base
-	probe *sqlprobe.Probe
-	fault *sqlprobe.Injection // the last that breaks made
+	b      *base
+	probe  *sqlprobe.Probe
+	broken []*sqlprobe.Injection // by breaks
 }
 
 var bases atomic.Int64 // so that each has a name of its own
 
 func newBase(t *step.T) *base {
-	t.Helper()
-	b := &base{t: t, name: fmt.Sprintf("file:/migration-%d?vfs=memdb&_pragma=busy_timeout(500)", bases.Add(1))}
+	b := &base{t: t, name: fmt.Sprintf("file:/migration-%d?vfs=memdb&_pragma=busy_timeout(250)", bases.Add(1))}
 	b.own = b.client()
 	b.empties() // in memory the database lives as long as this connection
 	return b
 }
 
 func (b *base) client() *client {
-	b.t.Helper()
 	connector, err := (&sqlite3driver.SQLite{}).OpenConnector(b.name)
 	require.NoError(b.t, err)
 	probe := sqlprobe.New(connector, sqlite.Steps)
 	db := sql.OpenDB(probe)
 	db.SetMaxOpenConns(1)
 	b.t.Cleanup(func() { require.NoError(b.t, db.Close()) })
-	return &client{db, b, probe, nil}
+	return &client{DB: db, b: b, probe: probe}
 }
 
 // empties drops all that is in the base, and makes an empty log.
 func (b *base) empties() {
-	b.t.Helper()
 	for _, text := range append(b.rows(`SELECT 'DROP ' || type || ' "' || name || '"' FROM sqlite_schema
 		WHERE type <> 'index' AND name NOT LIKE 'sqlite_%' ORDER BY type DESC`), `CREATE TABLE log (note TEXT)`) {
 		_, err := b.own.ExecContext(b.t.Context(), text)
@@ -79,16 +76,27 @@ func (b *base) empties() {
 	}
 }
 
-// breaks lets statement n go wrong, from 0.
+// breaks lets statement n go wrong, from 0. After one without an answer every other loses the connection. heals ends it.
 func (c *client) breaks(f sqlprobe.Fault, n int) *sqlprobe.Injection {
-	f.Skip = n
-	c.fault = c.probe.Inject(f)
-	return c.fault
+	if f.Skip = n; errors.Is(f.Err, sqlprobe.ErrAnswerLost) {
+		f.Before = func(string) { c.inject(sqlprobe.Fault{Pattern: statement, Err: sqlprobe.ErrConnectionLost}) }
+	}
+	return c.inject(f)
 }
 
-// rows returns what the step's own query finds.
+func (c *client) inject(f sqlprobe.Fault) *sqlprobe.Injection {
+	c.broken = append(c.broken, c.probe.Inject(f))
+	return c.broken[len(c.broken)-1]
+}
+
+func (c *client) heals() {
+	for _, i := range c.broken {
+		i.Remove()
+	}
+	c.broken = nil
+}
+
 func (b *base) rows(query string) (all []string) {
-	b.t.Helper()
 	rows, err := b.own.QueryContext(context.Background(), query)
 	require.NoError(b.t, err)
 	defer rows.Close()
@@ -110,7 +118,6 @@ func (b *base) applied() []string {
 	return names
 }
 
-// is expects that the migrations are applied, and have done what they do, once and in order.
 func (b *base) is(names []string, why string, args ...any) {
 	b.t.Helper()
 	why = fmt.Sprintf(why, args...)
@@ -205,7 +212,6 @@ func (p program) deletes(ctx context.Context, id int64) error {
 	return err
 }
 
-// reads returns a name, or "".
 func (p program) reads(ctx context.Context, id int64) (name string, err error) {
 	if p.v == 0 {
 		err = p.c.QueryRowContext(ctx, `SELECT coalesce((SELECT name FROM people WHERE id = ?), '')`, id).Scan(&name)
@@ -220,7 +226,6 @@ func (p program) reads(ctx context.Context, id int64) (name string, err error) {
 
 const columns = `SELECT name FROM pragma_table_info('people')`
 
-// people makes the table, in which the old program adds somebody for each id.
 func (b *base) people(ids ...int64) []migration.Migration {
 	b.t.Helper()
 	const table = `CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL DEFAULT '')`
@@ -242,7 +247,6 @@ func (b *base) expanded(ids ...int64) *base {
 	return b
 }
 
-// named gives each person the first name.
 func named(ids ...int64) map[int64]string {
 	names := map[int64]string{}
 	for _, id := range ids {
@@ -251,18 +255,14 @@ func named(ids ...int64) map[int64]string {
 	return names
 }
 
-// split returns what the new columns hold, by person.
 func (b *base) split() []string {
-	b.t.Helper()
 	return b.rows(`SELECT id || ' ' || coalesce(first, '?') || ', ' || coalesce(last, '?') FROM people ORDER BY id`)
 }
 
-// filled counts the rows whose new columns have something.
 func (b *base) filled() int {
 	return len(b.rows(`SELECT id FROM people WHERE coalesce(first, '') <> ''`))
 }
 
-// wantSplit is what split returns for names.
 func wantSplit(names map[int64]string) (all []string) {
 	for _, id := range slices.Sorted(maps.Keys(names)) {
 		all = append(all, fmt.Sprintf("%d %s, %s", id, person(id, names[id]).First, person(id, names[id]).Last))

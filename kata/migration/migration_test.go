@@ -1,7 +1,6 @@
 package migration_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +126,7 @@ func crashes(t *testing.T, list []migration.Migration) {
 				b.empties()
 				fault := c.breaks(f.fault, n-1)
 				err := migration.Migrate(t.Context(), c.DB, list)
-				fault.Remove()
+				c.heals()
 				fired = fault.Fired()
 				t.Tell("Migrate %q, where statement %d %s → %v", names(list), n, f.what, err)
 				step.Expect(t, fired == 0 || errors.Is(err, f.fault.Err),
@@ -226,7 +225,7 @@ func TestNoTransaction(t *testing.T) {
 func TestDeployers(t *testing.T) {
 	for _, third := range []string{"fig", "alone"} {
 		list := migrations("pear", third)
-		step.ExploreWithin(t, 24, func(t *step.T, x *interleave.Schedule) {
+		step.ExploreWithin(t, map[string]int{"fig": 24, "alone": 12}[third], func(t *step.T, x *interleave.Schedule) {
 			b := newBase(t)
 			other := b.client()
 			var errs [2]error
@@ -240,12 +239,12 @@ func TestDeployers(t *testing.T) {
 				})
 			}
 			x.Run()
-			b.afterTwo(list, errs, "which come at once")
+			b.afterTwo(list, errs, "They came at once.")
 		})
 	}
-	for i, third := range []string{"fig", "alone"} {
+	for _, third := range []string{"fig", "alone"} {
 		list := migrations("pear", third)
-		for _, timeout := range []time.Duration{time.Hour, time.Second / 10}[:1+i] {
+		for _, timeout := range map[string][]time.Duration{"fig": {time.Hour, time.Second / 10}, "alone": {time.Hour}}[third] {
 			step.Bubble(t, func(t *step.T) {
 				b := newBase(t)
 				c := b.client()
@@ -262,7 +261,7 @@ func TestDeployers(t *testing.T) {
 					errs := [2]error{first.Result(), second.Result()}
 					fired = stop.Fired()
 					stop.Remove()
-					b.afterTwo(list, errs, "of which the first stops for 10 minutes")
+					b.afterTwo(list, errs, "One stopped for 10 minutes.")
 				}
 			})
 		}
@@ -270,12 +269,11 @@ func TestDeployers(t *testing.T) {
 }
 
 // afterTwo expects that two deployers have run each migration once.
-func (b *base) afterTwo(list []migration.Migration, errs [2]error, who string) {
+func (b *base) afterTwo(list []migration.Migration, errs [2]error, why string) {
 	b.t.Helper()
 	b.t.Tell("the deployers' Migrate → %v, and %v", errs[0], errs[1])
 	step.Expect(b.t, errs[0] == nil || errs[1] == nil, "One deployer's Migrate should return nil; they returned: %v; %v", errs[0], errs[1])
-	step.Equal(b.t, notes(names(list)), b.log(), "Two deployers, %s, should have run each migration once. The migrations have noted:", who)
-	b.is(names(list), "Two deployers were at it.")
+	step.Equal(b.t, notes(names(list)), b.log(), "%s Two deployers should have run each migration once. Noted:", why)
 	time.Sleep(time.Minute)
 	b.own.migrates(list, "two deployers were at it, and nothing is left")
 	b.is(names(list), "Two deployers were at it, and then a third.")
@@ -283,13 +281,14 @@ func (b *base) afterTwo(list []migration.Migration, errs [2]error, who string) {
 
 // The old program and the versions of the new one run beside each other at every stage, none fails, and no write is lost.
 func TestStages(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		step.Bubble(t, func(t *step.T) {
 			b := newBase(t)
 			list := b.people()
-			w := &world{b: b, draw: rand.New(rand.NewPCG(seed+1, 0)), names: map[int64]string{}, last: map[int64]string{}}
-			c := b.client().program
-			old, both, switched, contracted := c(0), c(migration.Both), c(migration.Switched), c(migration.Contracted)
+			w := &world{b: b, draw: rand.New(rand.NewPCG(seed+1, 0)), names: map[int64]string{}}
+			c := b.client()
+			old, both := c.program(0), c.program(migration.Both)
+			switched, contracted := c.program(migration.Switched), c.program(migration.Contracted)
 			w.run(4, old)
 			for _, m := range migration.Expand() {
 				list = append(list, m)
@@ -320,9 +319,9 @@ func TestStages(t *testing.T) {
 
 // A world is people whom programs write, and what they should read.
 type world struct {
-	b           *base
-	draw        *rand.Rand
-	names, last map[int64]string // of each who is there, and what was done last, by whom
+	b     *base
+	draw  *rand.Rand
+	names map[int64]string
 }
 
 // run lets one of the programs write, so many times, and then each of them read.
@@ -333,20 +332,20 @@ func (w *world) run(times int, programs ...program) {
 		_, there := w.names[id]
 		name := strings.Join([]string{"Ada", "Augusta", "King", "Noel"}[w.draw.IntN(2):][:1+w.draw.IntN(3)], " ") + fmt.Sprint(w.draw.IntN(10))
 		var err error
-		if w.last[id] = fmt.Sprintf("saved by %s", p); there && w.draw.IntN(4) == 0 {
-			w.last[id] = fmt.Sprintf("deleted by %s", p)
+		what := fmt.Sprintf("writes %q to", name)
+		if there && w.draw.IntN(4) == 0 {
+			what = "deletes"
 			err = p.deletes(w.b.t.Context(), id)
 			delete(w.names, id)
 		} else {
 			err = p.writes(w.b.t.Context(), id, name, !there)
 			w.names[id] = name
 		}
-		w.b.t.Tell("person %d is %s: %q", id, w.last[id], w.names[id])
+		w.b.t.Tell("%s %s person %d", p, what, id)
 		step.NoError(w.b.t, err, "%s should be able to write at every stage that it runs at.", p)
-		sees(w.b.t, append([]program{p}, programs...), id, w.names[id], "and the person was "+w.last[id])
-	}
-	for id := range int64(5) {
-		sees(w.b.t, programs, id+1, w.names[id+1], "and the person was "+cmp.Or(w.last[id+1], "never there"))
+		for id := range int64(5) {
+			sees(w.b.t, programs, id+1, w.names[id+1], fmt.Sprintf("by one of %s", programs))
+		}
 	}
 }
 
@@ -380,7 +379,6 @@ func atOnce(t *testing.T) {
 		id           int64
 	}{
 		{0, migration.Both, 1},
-		{migration.Both, migration.Both, 1},
 		{migration.Both, migration.Switched, 1},
 		{migration.Both, migration.Switched, 9},
 		{migration.Switched, migration.Contracted, 1},
@@ -421,7 +419,7 @@ func staged(t *step.T, v migration.Version) *base {
 // The backfill takes few rows at a time, goes on after a crash at every statement, and ends while others write.
 func TestBackfill(t *testing.T) {
 	ids := []int64{-7, 0, 1, 2, 3, 5, 8, 1000, 1001, 1 << 40, 1<<40 + 1, 1<<40 + 2, 1 << 50}
-	for _, limit := range []int{1, 4, 12, 13, 14, 1000} {
+	for _, limit := range []int{1, 4, 13, 1000} {
 		step.Bubble(t, func(t *step.T) {
 			b := newBase(t).expanded(ids...)
 			before := b.filled()
@@ -445,10 +443,10 @@ func TestBackfill(t *testing.T) {
 		step.NoError(t, err, "Backfill should succeed.")
 	})
 	step.Bubble(t, func(t *step.T) {
-		small, large := newBase(t).expanded(upTo(40)...).own.fills(40, 10, nil), newBase(t).expanded(upTo(800)...).own.fills(800, 10, nil)
+		small, large := newBase(t).expanded(upTo(40)...).own.fills(40, 10, nil), newBase(t).expanded(upTo(150)...).own.fills(150, 10, nil)
 		for i := range len(large) - 2 {
 			step.Expect(t, large[i+1] <= 2*small[1], "Call %d should take as much work as the second one in a table of 40 rows, "+
-				"%d steps of SQLite's machine; in a table of 800 it took %d.", i+2, small[1], large[i+1])
+				"%d steps of SQLite's machine; in a table of 150 it took %d.", i+2, small[1], large[i+1])
 		}
 	})
 	for _, f := range failures {
@@ -461,7 +459,7 @@ func TestBackfill(t *testing.T) {
 				fault := c.breaks(f.fault, n)
 				c.fills(7, 3, nil)
 				fired = fault.Fired()
-				fault.Remove()
+				c.heals()
 				step.Equal(t, 7, b.filled(), "Statement %d of Backfill %s, and it was done later. Rows that are filled in:", n+1, f.what)
 			}
 		})
@@ -496,9 +494,9 @@ func (c *client) fills(n, limit int, then func(call int)) (works []int64) {
 		var err error
 		recording := c.probe.Record(func() { done, err = migration.Backfill(c.b.t.Context(), c.DB, limit) })
 		c.b.t.Tell("Backfill of %d rows → %t, %v", limit, done, err)
-		if c.fault != nil && c.fault.Fired() > 0 && err != nil {
-			c.fault.Remove()
-			c.fault, done = nil, false
+		if len(c.broken) > 0 && c.broken[0].Fired() > 0 && err != nil {
+			c.heals()
+			done = false
 			continue
 		}
 		step.NoError(c.b.t, err, "Backfill should succeed.")

@@ -29,7 +29,7 @@ type (
 		Name string
 		Err  error
 	}
-	// A Migration is one change of the schema or of the data.
+	// A Migration is one change of the schema or of the data, in one statement or several.
 	Migration struct{ Name, SQL string }
 	// A record is a migration that is applied, or marked.
 	record struct {
