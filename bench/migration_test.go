@@ -23,17 +23,22 @@ func newPeople(t *testing.T) people {
 	for _, db := range []**sql.DB{&p.change, &p.others, &p.look} {
 		*db, _ = connect(t)
 	}
+	emptySchema(t, p.look)
 	run(t, p.look, `
-		DROP SCHEMA IF EXISTS migration CASCADE;
-		CREATE SCHEMA migration;
 		CREATE TABLE migration.people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);
 		INSERT INTO migration.people SELECT i, 'Ann Lee', i % 90 FROM generate_series(1, 1000) AS i`)
+	return p
+}
+
+// emptySchema makes the schema migration, for as long as the test runs.
+func emptySchema(t *testing.T, db *sql.DB) {
+	t.Helper()
+	run(t, db, "DROP SCHEMA IF EXISTS migration CASCADE; CREATE SCHEMA migration")
 	t.Cleanup(func() {
-		if _, err := p.look.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA migration CASCADE"); err != nil {
+		if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA migration CASCADE"); err != nil {
 			t.Error(err)
 		}
 	})
-	return p
 }
 
 // waits says whether a statement is still waiting for a lock after a tenth of a second.
@@ -65,22 +70,11 @@ func (p people) state(t *testing.T, pid int) string {
 		word[waits(t, p.look, "UPDATE migration.people SET age = 30 WHERE id = 7")])
 }
 
-func number(t *testing.T, db interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, query string,
-) (n int) {
-	t.Helper()
-	if err := db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // Which lock each way of docs/migration.md holds until it commits, whether reads and writes wait for it, and whether the
 // table is rewritten. It is what the model in solutions/migration/locks_test.go assumes.
 func TestPostgresMigrationLocks(t *testing.T) {
 	p := newPeople(t)
-	pid := number(t, p.change, "SELECT pg_backend_pid()")
+	pid := ask[int](t, p.change, "SELECT pg_backend_pid()")
 	const file = "SELECT pg_relation_filenode('migration.people')"
 	var log strings.Builder
 	log.WriteString("| statement | lock on the table | reads wait | writes wait | rewritten |\n|---|---|---|---|---|\n")
@@ -102,7 +96,7 @@ func TestPostgresMigrationLocks(t *testing.T) {
 		if validates {
 			run(t, p.change, "ALTER TABLE migration.people ADD CONSTRAINT old CHECK (age >= 0) NOT VALID")
 		}
-		before := number(t, p.change, file)
+		before := ask[int](t, p.change, file)
 		tx, err := p.change.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +104,7 @@ func TestPostgresMigrationLocks(t *testing.T) {
 		if _, err := tx.ExecContext(t.Context(), tt.statement); err != nil {
 			t.Fatal(err)
 		}
-		got := fmt.Sprintf("%s | %t", p.state(t, pid), number(t, tx, file) != before)
+		got := fmt.Sprintf("%s | %t", p.state(t, pid), ask[int](t, tx, file) != before)
 		if err := tx.Rollback(); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +119,7 @@ func TestPostgresMigrationLocks(t *testing.T) {
 // CREATE INDEX CONCURRENTLY waits for a transaction that has written, and meanwhile nobody waits for it.
 func TestPostgresMigrationConcurrently(t *testing.T) {
 	p := newPeople(t)
-	pid := number(t, p.change, "SELECT pg_backend_pid()")
+	pid := ask[int](t, p.change, "SELECT pg_backend_pid()")
 	run(t, p.others, "BEGIN; UPDATE migration.people SET age = 31 WHERE id = 8") // open until this connection is used again
 	done := make(chan error, 1)
 	go func() {
@@ -133,7 +127,7 @@ func TestPostgresMigrationConcurrently(t *testing.T) {
 		done <- err
 	}()
 	await(t, func() bool {
-		return number(t, p.look, fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND wait_event_type = 'Lock'", pid)) == 1
+		return ask[int](t, p.look, fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND wait_event_type = 'Lock'", pid)) == 1
 	})
 	if got, want := p.state(t, pid), "ShareUpdateExclusiveLock | no | no"; got != want {
 		t.Errorf("while it waits: %s, want %s", got, want)
@@ -147,7 +141,7 @@ func TestPostgresMigrationConcurrently(t *testing.T) {
 // Behind an ALTER TABLE that waits for a report, reads wait too. With a lock_timeout it gives up, and they go on.
 func TestPostgresMigrationQueue(t *testing.T) {
 	p := newPeople(t)
-	pid := number(t, p.change, "SELECT pg_backend_pid()")
+	pid := ask[int](t, p.change, "SELECT pg_backend_pid()")
 	var unset string
 	if err := p.look.QueryRowContext(t.Context(), "SHOW lock_timeout").Scan(&unset); err != nil || unset != "0" {
 		t.Errorf("lock_timeout is %q by default (%v), and the page says 0", unset, err)
@@ -159,7 +153,7 @@ func TestPostgresMigrationQueue(t *testing.T) {
 		done <- err
 	}()
 	await(t, func() bool {
-		return number(t, p.look, fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE pid = %d AND NOT granted", pid)) == 1
+		return ask[int](t, p.look, fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE pid = %d AND NOT granted", pid)) == 1
 	})
 	const read = "SELECT name FROM migration.people WHERE id = 7"
 	if !waits(t, p.look, read) {
@@ -189,7 +183,7 @@ func await(t *testing.T, done func() bool) {
 // waits for that statement's snapshot, and PostgreSQL ends one of the two as a deadlock.
 func TestPostgresMigrationAdvisoryLock(t *testing.T) {
 	p := newPeople(t)
-	pid := number(t, p.others, "SELECT pg_backend_pid()")
+	pid := ask[int](t, p.others, "SELECT pg_backend_pid()")
 	run(t, p.change, "SELECT pg_advisory_lock(42)")
 	second := make(chan error, 1)
 	go func() {
@@ -197,7 +191,7 @@ func TestPostgresMigrationAdvisoryLock(t *testing.T) {
 		second <- err
 	}()
 	await(t, func() bool {
-		return number(t, p.look, fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE pid = %d AND NOT granted", pid)) == 1
+		return ask[int](t, p.look, fmt.Sprintf("SELECT count(*) FROM pg_locks WHERE pid = %d AND NOT granted", pid)) == 1
 	})
 	_, first := p.change.ExecContext(t.Context(), "CREATE INDEX CONCURRENTLY ON migration.people (name)")
 	run(t, p.change, "SELECT pg_advisory_unlock_all()")

@@ -3,7 +3,6 @@
 package bench_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -15,12 +14,8 @@ import (
 // The runner of migration: deployers at once, a migration that cannot run in a transaction, one that fails half-way.
 func TestPostgresMigration(t *testing.T) {
 	db, _ := connect(t)
-	run(t, db, `DROP SCHEMA IF EXISTS migration CASCADE; CREATE SCHEMA migration; SET search_path = migration`)
-	t.Cleanup(func() {
-		if _, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA migration CASCADE"); err != nil {
-			t.Error(err)
-		}
-	})
+	emptySchema(t, db)
+	run(t, db, "SET search_path = migration")
 	list := []migration.Migration{
 		{Name: "table", SQL: "CREATE TABLE log (note TEXT); INSERT INTO log VALUES ('table')"},
 		{Name: "index", SQL: "-- no transaction\nCREATE INDEX CONCURRENTLY log_note ON log (note)"},

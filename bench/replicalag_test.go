@@ -3,6 +3,7 @@
 package bench_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -61,7 +62,10 @@ func startPair(t *testing.T) pair {
 	return pair{open(primary), open(standby), second}
 }
 
-func ask[T any](t *testing.T, db *sql.DB, query string, args ...any) (answer T) {
+func ask[T any](t *testing.T, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, query string, args ...any,
+) (answer T) {
 	t.Helper()
 	if err := db.QueryRowContext(t.Context(), query, args...).Scan(&answer); err != nil {
 		t.Fatalf("%s: %v", query, err)
