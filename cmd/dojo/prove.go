@@ -16,7 +16,7 @@ type proveCommand struct {
 	Katas []string `arg:"" optional:"" help:"The katas; without any, all that are here."`
 	Fresh bool     `help:"Run what was proved before, too."`
 	Fix   bool     `help:"Write what can be generated, and make patches fit the reference of today."`
-	Runs  int      `default:"1" help:"How often the reference runs on each number of processors, and each mistake and right program at all. With more than 3, mistakes too always run with -race; else only those that a plain run does not catch."`
+	Runs  int      `default:"1" help:"How often the reference runs on each number of processors, and each right program at all. A mistake runs as often up to 3, and a tenth as often from 30 on. With more than 3, mistakes too always run with -race; else only those that a plain run does not catch."`
 }
 
 // Run proves katas and prints what each lacks.

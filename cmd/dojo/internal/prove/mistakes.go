@@ -148,7 +148,7 @@ func (p *proof) flavours() []bool {
 // what the first red step of the last run said.
 func (p *proof) run(ctx context.Context, binary *testrun.Binary, t *suspect, env []string) error {
 	t.findings = nil
-	for run := range p.Options.Runs {
+	for run := range p.Options.mistakeRuns() {
 		results, err := p.patiently(ctx, binary, testrun.Options{
 			Steps: p.names(), Limit: stepLimit, FailFast: true, Args: []string{"-test.cpu=" + cpus[run%len(cpus)]}, Env: env,
 			Used: p.spend("mistakes"),
@@ -166,13 +166,19 @@ func (p *proof) run(ctx context.Context, binary *testrun.Binary, t *suspect, env
 }
 
 // patience is how long a run that is at work takes at most. One that takes longer
-// hangs until a watchdog sees it, and gives its slot to others.
-const patience = 4 * time.Second
+// hangs until a watchdog sees it, and gives its slot to others. A slow suite has
+// more, or the machine would be given away to ever more runs of it.
+func (p *proof) patience() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	suite := p.report.Work["reference"] / time.Duration(len(cpus)*max(1, p.Options.Runs))
+	return max(4*time.Second, 3*suite)
+}
 
 func (p *proof) patiently(ctx context.Context, binary *testrun.Binary, o testrun.Options) ([]testrun.Result, error) {
 	done := p.work()
 	defer done()
-	defer time.AfterFunc(patience, done).Stop()
+	defer time.AfterFunc(p.patience(), done).Stop()
 	return binary.Run(ctx, o)
 }
 

@@ -22,10 +22,14 @@ import (
 type Options struct {
 	Fresh    bool // run what was proved before, too
 	Fix      bool // write what can be generated before looking
-	Runs     int  // how often the reference and each mistake run
+	Runs     int  // how often the reference and each right program run
 	Race     bool
 	Thorough bool // with Race: mistakes too always run under the race detector
 }
+
+// mistakeRuns is how often each mistake runs: a kata has so many that a tenth of
+// the reference's runs are several hundred.
+func (o Options) mistakeRuns() int { return min(o.Runs, max(3, o.Runs/10)) }
 
 // A Report is what was found wanting in a kata.
 type Report struct {

@@ -66,7 +66,7 @@ func (t *Toolchain) askRecipe(ctx context.Context, k workbook.Kata, race bool) (
 	}
 	args := []string{"list", "-test", "-deps", "-export", "-json=ImportPath,Export,ForTest,GoFiles,Module", "-overlay", overlay}
 	if race {
-		args = append(args, "-race")
+		args = append(args, raceFlags...)
 	}
 	out, err := t.Command(ctx, append(args, "./kata/"+k.Name())...).Output()
 	if err != nil {
@@ -111,7 +111,7 @@ func (t *Toolchain) askRecipe(ctx context.Context, k workbook.Kata, race bool) (
 // the main function lists them, and the Go version.
 func (t *Toolchain) recipePath(k workbook.Kata, race bool) string {
 	hash := sha256.New()
-	fmt.Fprintln(hash, k.Name(), race, runtime.Version(), t.Root)
+	fmt.Fprintln(hash, k.Name(), race, raceFlags, runtime.Version(), t.Root)
 	steps := func(path string) bool { return strings.HasSuffix(path, "_test.go") }
 	if err := t.HashSources(hash, steps, k.Dir()); err != nil {
 		return ""
