@@ -180,7 +180,8 @@ func (d *desk) serverConfig(file, version string, reached []string) teamserve.Co
 		config.Join = reached
 	}
 	for _, k := range d.book.Here() {
-		config.Katas = append(config.Katas, teamserve.Kata{Name: k.Name(), Title: k.Title})
+		steps, _ := k.Steps() // broken here, they are for other clones to show
+		config.Katas = append(config.Katas, teamserve.Kata{Name: k.Name(), Title: k.Title, Steps: len(steps)})
 	}
 	return config
 }

@@ -20,14 +20,16 @@ type membership struct {
 	folder *teamclient.Folder
 	member *teamclient.Member
 	status teamclient.Status
-	report *report       // of the verdict to come
-	expect team.Light    // of the next save
-	saved  team.Light    // what was expected of the save that is being judged
-	said   string        // what became of that
-	notice string        // what the session said last
-	until  time.Time     // how long that stands
-	failed string        // why a verdict is not reported
-	page   *revealedPage // to open
+	report *report           // of the verdict to come
+	expect team.Light        // of the next save
+	saved  team.Light        // what was expected of the save that is being judged
+	said   string            // what became of that
+	notice string            // what the session said last
+	until  time.Time         // how long that stands
+	failed string            // why a verdict is not reported
+	page   *revealedPage     // to open
+	forAll func(*desk) error // what the facilitator showed last
+	fresh  time.Time         // how long that stands, whatever is saved
 }
 
 type revealedPage struct {
@@ -41,7 +43,7 @@ type teamMessage struct {
 	event  *team.Event
 }
 
-// noticed is how long a line of the session stands.
+// noticed is how long what the session says stands.
 const noticed = 2 * time.Minute
 
 func newMembership(d *desk, post func(any)) *membership {
@@ -110,7 +112,8 @@ func (m *membership) heard(d *desk, message teamMessage) func(*desk) error {
 		m.notice = ""
 	case team.HintAll:
 		m.notes("the facilitator shows a hint")
-		return hintForAll(d, e)
+		m.forAll, m.fresh = hintForAll(d, e), time.Now().Add(noticed)
+		return m.forAll
 	case team.Reveal:
 		m.notes("the facilitator reveals the reference of " + e.Kata)
 		k, err := d.kataOfTeam(e.Kata)
@@ -123,6 +126,14 @@ func (m *membership) heard(d *desk, message teamMessage) func(*desk) error {
 }
 
 func (m *membership) notes(text string) { m.notice, m.until = text, time.Now().Add(noticed) }
+
+// standing is what the facilitator has just shown to all, if that is to be seen beside what is saved meanwhile.
+func (m *membership) standing() func(*desk) error {
+	if time.Now().After(m.fresh) {
+		return nil
+	}
+	return m.forAll
+}
 
 // hintForAll shows a hint of this clone's own.
 func hintForAll(d *desk, e team.Event) func(*desk) error {

@@ -62,6 +62,10 @@ func TestWatchInATeam(t *testing.T) {
 	s.await(t, "turn 2: the driver changes; to another laptop: go tool dojo take", "next driver in 4:")
 	server.Send("data: {\"Kind\":\"hint\",\"Kata\":\"breaker\",\"Step\":1,\"N\":2}\n\n")
 	s.await(t, "From the facilitator, for all:", "hint 2 of 2", "It is one.")
+	b.body(t, "First", "", "return 0")
+	s.await(t, "step 1 of 4", "From the facilitator, for all:", "It is one.") // for who types just then, too
+	b.body(t, "First", "", "return one")
+	s.await(t, "It does not compile", "From the facilitator, for all:")
 	server.Send("data: {\"Kind\":\"hint\",\"Kata\":\"breaker\",\"Step\":77,\"N\":2}\n\n")
 	s.await(t, "step 77 of breaker, which this clone does not have")
 	server.Send("data: {\"Kind\":\"reveal\",\"Kata\":\"../../etc\"}\n\n")
@@ -81,8 +85,8 @@ func TestWatchInATeam(t *testing.T) {
 	server.Lock()
 	server.Refuse = nil
 	server.Unlock()
-	verdicts = awaitVerdicts(t, server, 3)
-	if last := verdicts[2]; last.Light != team.Green || last.Predicted != "" {
+	verdicts = awaitVerdicts(t, server, 5)
+	if last := verdicts[4]; last.Light != team.Green || last.Predicted != "" {
 		t.Errorf("after the network came back the server got %+v", last)
 	}
 	s.await(t, "· running")

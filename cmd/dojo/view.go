@@ -22,7 +22,7 @@ type view struct {
 	*loop
 	ctx     context.Context   //nolint:containedctx // the methods that bubbletea calls are given none
 	hint    int               // hints shown of the step in view
-	panel   func(*desk) error // what was asked for last: it stays until the next save
+	panel   func(*desk) error // what was asked for last: it stays until the next save, and a hint for all for longer
 	page    *pager            // what fills the screen in the verdict's place
 	asking  bool              // whether to reset
 	visited []workbook.Kata   // before the one in view
@@ -136,7 +136,7 @@ func (v *view) clear(k workbook.Kata) {
 	if k.Name() != v.kata.Name() {
 		v.kata, v.hint = k, 0
 	}
-	v.panel, v.asking, v.hasNext = nil, false, false
+	v.panel, v.asking, v.hasNext = v.team.standing(), false, false
 }
 
 // take takes a verdict in. Hints begin anew where the step is another.

@@ -236,7 +236,11 @@ func (s *Server) row(p *pair, b boardPage, marked map[int64]bool, now int64) row
 		r.Step, r.Sentence = stepOf(last), sentence(last)
 		if reds := p.reds(); len(reds) > 0 && last.Light != team.Green {
 			r.stuck = s.worked(reds[len(reds)-1].from.at, min(now, s.standingAt(now).ends)) + 1
-			notes = slices.Insert(notes, 0, "red for "+ago(r.stuck))
+			what := "red for "
+			if last.Light == team.Amber {
+				what = "amber or red for "
+			}
+			notes = slices.Insert(notes, 0, what+ago(r.stuck))
 		}
 	}
 	r.Remarks = strings.Join(notes, " · ")

@@ -197,6 +197,7 @@ func TestTheFacilitatorRunsASession(t *testing.T) {
 	b.press("Show it")
 	b.says("hint 1 of step 2 of idempotency")
 	adaHears.expect(`{"Kind":"hint","Kata":"idempotency","Step":2,"N":1}`)
+	b.unfold(`[action="/facilitate/reveal"]`)
 	b.press("Reveal")
 	b.says("the reference of idempotency is revealed")
 	adaHears.expect(`{"Kind":"reveal","Kata":"idempotency"}`)

@@ -1,6 +1,7 @@
 package teamserve
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -92,10 +93,12 @@ func (s *Server) postFacilitate(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !known:
 			err = refusal{http.StatusBadRequest, "This clone has no such kata."}
+		case what == "hint" && kata.Steps > 0 && number("step", 1, 99) > kata.Steps:
+			err = refusal{http.StatusBadRequest, fmt.Sprintf("The kata %s has %d steps.", kata.Name, kata.Steps)}
 		case what == "hint":
-			err = s.tell(record{Kind: hint, Kata: kata, Step: number("step", 1, 99), N: number("hint", 1, 9)})
+			err = s.tell(record{Kind: hint, Kata: kata.Name, Step: number("step", 1, 99), N: number("hint", 1, 9)})
 		default:
-			err = s.tell(record{Kind: reveal, Kata: kata})
+			err = s.tell(record{Kind: reveal, Kata: kata.Name})
 		}
 	case "remove":
 		err = s.remove(number("pair", 0, team.MaxPairs))
@@ -110,11 +113,11 @@ func (s *Server) postFacilitate(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/facilitate", http.StatusSeeOther)
 }
 
-func (s *Server) kata(name string) (string, bool) {
+func (s *Server) kata(name string) (Kata, bool) {
 	for _, k := range s.config.Katas {
 		if k.Name == name {
-			return name, true
+			return k, true
 		}
 	}
-	return "", false
+	return Kata{}, false
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"regexp"
+	"strings"
 )
 
 //go:embed pages
@@ -17,7 +19,7 @@ var (
 	style  = embedded("pages/style.css")
 	script = embedded("pages/script.js")
 
-	layouts = template.Must(template.New("").Funcs(template.FuncMap{"ago": ago}).ParseFS(pages, "pages/*.html"))
+	layouts = template.Must(template.New("").Funcs(template.FuncMap{"ago": ago, "coded": coded, "paragraphs": paragraphs}).ParseFS(pages, "pages/*.html"))
 
 	// policy lets a page have this style and this script, talk to this server, and nothing else.
 	policy = "default-src 'none'; style-src " + hashed(style) + "; script-src " + hashed(script) +
@@ -112,3 +114,12 @@ func ago(ms int64) string {
 	}
 	return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
 }
+
+var code = regexp.MustCompile("`([^`]+)`")
+
+// coded is a text of an answer page, in which code stands between backticks.
+func coded(text string) template.HTML {
+	return template.HTML(code.ReplaceAllString(template.HTMLEscapeString(text), "<code>$1</code>")) //nolint:gosec // it is escaped
+}
+
+func paragraphs(text string) []string { return strings.Split(text, "\n\n") }

@@ -33,7 +33,7 @@ func open(t *testing.T, configure ...func(*Config)) *room {
 	}
 	config := Config{
 		File: filepath.Join(t.TempDir(), "session.jsonl"), Version: "v1", Hosts: []string{l.Addr().String()}, Join: []string{l.Addr().String()},
-		Katas: []Kata{{"idempotency", "Preventing duplicate requests"}, {"ratelimit", "Rate limiting"}},
+		Katas: []Kata{{"idempotency", "Preventing duplicate requests", 6}, {"ratelimit", "Rate limiting", 7}},
 	}
 	for _, c := range configure {
 		c(&config)

@@ -37,6 +37,7 @@ type Config struct {
 // A Kata is what the server knows of one.
 type Kata struct {
 	Name, Title string
+	Steps       int // 0 if that is not known
 }
 
 // A Question is one to talk about after a kata.
