@@ -5,6 +5,7 @@ package connpool_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -131,7 +132,7 @@ func TestFigureSizes(t *testing.T) {
 	figure.Current(t, "connpool-sizes", rows, figure.Chart{
 		Title:  "Past the knee, more connections do less",
 		Assume: "200 busy clients, 8 cores, 5 ms of a core and 10 ms of network each. Assumed: a query beyond 8 slows all by 1 %.",
-		Alt: "Requests a second by size of the pool. They rise in a straight line to about 1,540 with 24 connections, the knee, and fall " +
+		Alt: "Requests a second by size of the pool, with 200 busy clients and 8 cores. They rise in a straight line to about 1,540 with 24 connections, the knee, and fall " +
 			"to about 550 with 200.",
 		X:     figure.Axis{Label: "connections in the pool", Scale: figure.Linear(0, 205), Ticks: figure.Even(0, 200, 50, "%g")},
 		Y:     figure.Axis{Label: "requests a second", Scale: figure.Linear(0, 1900), Ticks: figure.Even(0, 1500, 500, "%g")},
@@ -145,7 +146,7 @@ func TestSizes(t *testing.T) {
 	for _, n := range []int{8, 16, 24, 50, 100, 200} {
 		l := offer(t, n)
 		rows = append(rows, []string{
-			strconv.Itoa(n), numbers.Thousands(int64(l.perSecond)),
+			strconv.Itoa(n), numbers.Thousands(int64(math.Round(l.perSecond))),
 			fmt.Sprintf("%d ms", median(l.waits).Milliseconds()), fmt.Sprintf("%d ms", median(l.query).Milliseconds()),
 		})
 	}
@@ -188,6 +189,6 @@ func TestNumber(t *testing.T) {
 	if two <= ten || slow <= fast {
 		t.Errorf("a pool that keeps two idle dials %d times and takes %v, one that keeps ten %d times and %v", two, slow, ten, fast)
 	}
-	t.Logf("a pool of ten that keeps two idle dials %d times for 1,000 requests in bursts, one that keeps ten dials %d times: %.1f ms and %.1f ms each",
-		two, ten, slow.Seconds()*1000, fast.Seconds()*1000)
+	t.Logf("1,000 requests in bursts of ten, through a pool of ten: %d dials and %.1f ms each if it keeps two idle, %d dials and %.1f ms if ten",
+		two, slow.Seconds()*1000, ten, fast.Seconds()*1000)
 }

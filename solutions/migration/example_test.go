@@ -25,13 +25,13 @@ const split = `
 // example: right
 const (
 	expand = `ALTER TABLE people ADD COLUMN first TEXT; ALTER TABLE people ADD COLUMN last TEXT`
-	// Deploy the program that writes all three and reads name. Once the old one has stopped, fill in the rest.
+	// Deploy the program that writes all three and reads name. Once the old one has stopped, fill in every row.
 	fill = `
 		UPDATE people SET
 			last  = substr(name, instr(name || ' ', ' ') + 1),
 			first = substr(name, 1, instr(name || ' ', ' ') - 1)
-		WHERE id IN (SELECT id FROM people WHERE id > $1 ORDER BY id LIMIT 1000)
-		RETURNING id` // again with the highest of these, each time in a transaction of its own
+		WHERE id IN (SELECT id FROM people WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1000)
+		RETURNING id` // $1: the highest of these the last time; $2: the highest in the table at the start
 	// Deploy the program that reads first and last, then the one that no longer writes name.
 	contract = `ALTER TABLE people DROP COLUMN name`
 )
@@ -42,7 +42,7 @@ const (
 func TestExample(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		var log strings.Builder
-		fmt.Fprintf(&log, "%-10s %-24s %s\n", "after", "old program: name", "new program: first | last")
+		fmt.Fprintf(&log, "%-10s %-24s %s\n", "after", "name", "first | last")
 		for _, steps := range [][]string{{split}, {expand, fill, contract}} {
 			probe, err := sqlite.New(fmt.Sprintf("file:/migration-%d?vfs=memdb", len(steps)))
 			if err != nil {
@@ -56,7 +56,7 @@ func TestExample(t *testing.T) {
 			for _, step := range steps {
 				var args []any
 				if step == fill {
-					args = []any{0}
+					args = []any{0, 1}
 				}
 				if _, err := db.ExecContext(t.Context(), step, args...); err != nil {
 					t.Fatal(err)

@@ -37,7 +37,7 @@ func changes() []*change {
 			run: func(s *server, done func()) { s.hold(accessExclusive, rewriting, done) },
 		},
 		{
-			name: "… by shadow table and swap", locks: "chunks, then all",
+			name: "… by shadow table and swap", locks: "one chunk, then the table",
 			run: func(s *server, done func()) {
 				s.inBatches(none, 0, 10_000, 5*time.Millisecond, 5*time.Millisecond, func() {
 					s.hold(accessExclusive, 500*time.Millisecond, done)
@@ -104,7 +104,7 @@ func TestLocks(t *testing.T) {
 func TestNumber(t *testing.T) {
 	all := changes()
 	stuck, polite := all[0], all[1]
-	t.Logf("an `ADD COLUMN` waits %s for a report to end, and %s statements queue behind it; with `lock_timeout = '1s'` none waits longer than %s",
+	t.Logf("in a model with 200 statements a second, an `ADD COLUMN` waits %s for a report, and %s statements queue; with `lock_timeout = '1s'` none waits longer than %s",
 		seconds(stuck.took), numbers.Thousands(stuck.reads.count+stuck.writes.count), seconds(max(polite.reads.longest, polite.writes.longest)))
 }
 
@@ -121,9 +121,8 @@ func TestFigureLocks(t *testing.T) {
 	figure.Drawn(t, "migration-locks", figure.Waterfall{
 		Title:  "Every change that blocks has a way that hardly does",
 		Assume: "When statements wait. A model of PostgreSQL's locks: 10 million rows, 200,000 rewritten a second.",
-		Alt: "When statements wait, on an axis of time, in five pairs. ADD COLUMN behind a report: all wait 20 s; with a lock timeout, four times 1 s. " +
-			"A rewrite: all wait 50 s; a shadow table: 500 ms at its swap. One UPDATE: writes wait up to 49 s; batches: 40 ms. " +
-			"CREATE INDEX: writes wait 20 s; CONCURRENTLY: nobody waits. ADD CHECK: all wait 10 s; NOT VALID, then VALIDATE: 10 ms.",
+		Alt: "When statements wait, in five pairs. ADD COLUMN behind a report 20 s, with a lock timeout 1 s; a rewrite 50 s, a shadow table 500 ms; " +
+			"one UPDATE 49 s, batches 40 ms; CREATE INDEX 20 s, CONCURRENTLY none; ADD CHECK 10 s, NOT VALID 10 ms.",
 		X: figure.Axis{Label: "seconds since the change began", Scale: figure.Linear(0, 102), Ticks: figure.Even(0, 100, 20, "%g")},
 		Ways: []figure.Way{
 			drawn(0, "ADD COLUMN behind a report: all wait …", figure.Wrong),

@@ -45,6 +45,9 @@ func setQuantityOnly(stored []byte, n int) ([]byte, error) {
 	if err := json.Unmarshal(stored, &all); err != nil {
 		return nil, err
 	}
+	if all == nil {
+		return nil, errors.New("null is no order")
+	}
 	all["quantity"] = strconv.AppendInt(nil, int64(n), 10)
 	return json.Marshal(all)
 }
@@ -69,6 +72,9 @@ func TestExample(t *testing.T) {
 		log += fmt.Sprintf("%-16s %s\n", way.name, b)
 	}
 	t.Log("\n" + log)
+	if b, err := setQuantityOnly([]byte("null"), 3); err == nil {
+		t.Errorf("setQuantityOnly makes %s of null", b)
+	}
 }
 
 // TestPlainJSON is what the page says of JSON in Go.
@@ -389,6 +395,6 @@ func TestBytes(t *testing.T) {
 	numbered = binary.LittleEndian.AppendUint64(numbered, math.Float64bits(12.5))
 	tag(6, length)
 	numbered = append(append(numbered, byte(len("ring twice"))), "ring twice"...)
-	t.Logf("%d bytes as JSON, %d with field numbers, %d by position, %d with a registry's 5-byte prefix",
+	t.Logf("%d bytes as JSON, %d with field numbers, %d by position, %d with Confluent's 5-byte prefix",
 		len(text), len(numbered), len(ours), 5+len(ours))
 }
