@@ -331,15 +331,15 @@ func (w *world) run(times int, programs ...program) {
 	w.b.t.Helper()
 	for range times {
 		p, id := programs[w.draw.IntN(len(programs))], int64(1+w.draw.IntN(5))
-		_, there := w.names[id]
 		name := strings.Join([]string{"Ada", "Augusta", "King", "Noel"}[w.draw.IntN(2):][:1+w.draw.IntN(3)], " ") + fmt.Sprint(w.draw.IntN(10))
-		err, what := error(nil), fmt.Sprintf("writes %q to", name)
-		if there && w.draw.IntN(4) == 0 {
+		var err error
+		what := fmt.Sprintf("writes %q to", name)
+		if w.names[id] != "" && w.draw.IntN(4) == 0 {
 			what = "deletes"
 			err = p.deletes(w.b.t.Context(), id)
 			delete(w.names, id)
 		} else {
-			err = p.writes(w.b.t.Context(), id, name, !there)
+			err = p.writes(w.b.t.Context(), id, name, w.names[id] == "")
 			w.names[id] = name
 		}
 		w.by[id] = "by " + p.String()
