@@ -124,7 +124,7 @@ func (t *T) tellAll(outer *testing.T, again string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var b strings.Builder
-	story := t.story
+	story := folded(t.story)
 	if left := len(story) - shown; left > 0 {
 		fmt.Fprintf(&b, "\nWhat happened, without the first %d lines:\n", left)
 		story = story[left:]
@@ -138,6 +138,23 @@ func (t *T) tellAll(outer *testing.T, again string) {
 		b.WriteString("\n" + again + "\n")
 	}
 	fmt.Fprint(outer.Output(), b.String())
+}
+
+// folded says what comes several times in a row once, and how often.
+func folded(story []string) []string {
+	var lines []string
+	for len(story) > 0 {
+		n := 1
+		for n < len(story) && story[n] == story[0] {
+			n++
+		}
+		line := story[0]
+		if n > 1 {
+			line += fmt.Sprintf(" (%d times)", n)
+		}
+		lines, story = append(lines, line), story[n:]
+	}
+	return lines
 }
 
 // command runs one step again, from the clone's root.

@@ -67,6 +67,26 @@ What happened:
 
 again: go test -run '^TestProgram$' ./kata/internal/step`,
 	},
+	"what comes several times": {
+		func(t *testing.T) {
+			step.Bubble(t, func(t *step.T) {
+				for range 1000 {
+					t.Tell("Get waits")
+				}
+				t.Tell("the load ends")
+				t.Tell("Get waits")
+				t.Error("Too many loads.")
+			})
+		}, `
+step_test.go:N: Too many loads.
+
+What happened:
+          0s  Get waits (1000 times)
+          0s  the load ends
+          0s  Get waits
+
+again: go test -run '^TestProgram$' ./kata/internal/step`,
+	},
 	"a long story": {
 		func(t *testing.T) {
 			step.Bubble(t, func(t *step.T) {
