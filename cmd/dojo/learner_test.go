@@ -96,7 +96,9 @@ func TestFurtherFile(t *testing.T) {
 	}
 }
 
-func TestWithoutCCompiler(t *testing.T) {
+// withoutCCompiler leaves the go command alone on the PATH.
+func withoutCCompiler(t *testing.T) {
+	t.Helper()
 	goPath, err := exec.LookPath("go")
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +108,10 @@ func TestWithoutCCompiler(t *testing.T) {
 		t.Skipf("no symbolic links here: %v", err)
 	}
 	t.Setenv("PATH", bin)
+}
+
+func TestWithoutCCompiler(t *testing.T) {
+	withoutCCompiler(t)
 	b := clone(t)
 	expect(t, strings.Join(strings.Fields(b.test(t)), " "), "complete", "Without -race: there is no C compiler")
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,15 +49,7 @@ func TestLightsOfDeaths(t *testing.T) {
 
 func TestAPairWithoutACCompilerSaysSo(t *testing.T) {
 	s := teamfake.Start(t)
-	goPath, err := exec.LookPath("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	if err := os.Symlink(goPath, filepath.Join(bin, "go")); err != nil {
-		t.Skipf("no symbolic links here: %v", err)
-	}
-	t.Setenv("PATH", bin)
+	withoutCCompiler(t)
 	b := clone(t)
 	b.joins(t, s)
 	b.test(t)
