@@ -1,7 +1,7 @@
 # Tests, lint and vet run on a copy of the clone in .shipped, with the stubs as
 # shipped: what you wrote in kata/ cannot turn them red.
 
-# The race detector is kept out of SQLite, as go tool dojo keeps it: a quarter of the time.
+# The race detector is kept out of SQLite, as go tool dojo keeps it: a quarter to two thirds of the time.
 RACE    := GORACE="atexit_sleep_ms=0 suppress_equal_stacks=0" go test -race -gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false
 SHIPPED := .shipped
 LINT     = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint

@@ -27,7 +27,7 @@ var guardText string
 
 // raceFlags build for the race detector. It is kept out of SQLite, which is C
 // translated to Go and called by one goroutine at a time: steps with a database
-// take a quarter of the time then.
+// take a quarter to two thirds of the time then.
 var raceFlags = []string{"-race", "-gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false"}
 
 // A Flavour is one way to build a kata's test binary.
