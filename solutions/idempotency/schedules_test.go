@@ -107,6 +107,9 @@ func (d design) race(t *testing.T, clients int) (twice, orders int) {
 			twice++
 		}
 	})
+	if r.OutOfTime {
+		t.Skipf("%s: this machine is too busy to try all orders in %v", d.name, interleave.TimeLimit)
+	}
 	if !r.Exhausted {
 		t.Errorf("%s: %+v, want all orders", d.name, r)
 	}
