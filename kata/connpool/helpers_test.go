@@ -56,7 +56,7 @@ type conn struct {
 	bad    error  // what Reset returns
 }
 
-func (c *conn) String() string { return []string{"none", fmt.Sprintf("connection %d", c.n)}[min(c.n, 1)] }
+func (c *conn) String() string { return []string{"nil", fmt.Sprint("connection ", c.n)}[min(c.n, 1)] }
 
 // note keeps the first fault. The caller holds the lock.
 func (s *server) note(fault string, args ...any) {
